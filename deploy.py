@@ -1,0 +1,35 @@
+"""From bare machines to an answered question: `pyinfra inventories/prod.py deploy.py`."""
+
+from pyinfra import host
+
+from provision.connectors.tuning import without_delay
+from provision.inventory import current
+from provision.operations.barrier import barrier
+from tasks.dify import await_dify, install_dify
+from tasks.keys import keys
+from tasks.model import download_models
+from tasks.preflight import preflight
+from tasks.serve import prove_models, serve_models
+from tasks.verify import verify
+from tasks.windows import open_to_the_lan
+from tasks.wire import wire
+
+without_delay(host)
+deployment = current()
+
+preflight(deployment)
+keys(deployment)
+barrier(name="The keys exist")
+
+download_models(deployment)
+serve_models(deployment)
+barrier(name="The models are starting")
+
+install_dify(deployment)
+prove_models(deployment)
+await_dify(deployment)
+barrier(name="The models answer and Dify is up")
+
+wire(deployment)
+open_to_the_lan(deployment)
+verify(deployment)

@@ -1,0 +1,22 @@
+"""What every model server of a host shares. Each line is the default; change it here or in an inventory."""
+
+serving = {
+    # Models, environments, caches, logs; on a rented box its data disk (/hy-tmp, /root/autodl-tmp).
+    "data_dir": "/srv/dify-vllm",
+    # Pinned packages of vLLM's environment; another file for another build (CPU, ROCm).
+    "vllm_requirements": "requirements/vllm-cuda.txt",
+    # Package index instead of PyPI; mirrors are normal in China: https://mirrors.aliyun.com/pypi/simple
+    "index_url": None,
+    # Folders or pages with wheels, for builds that no index has.
+    "find_links": [],
+    # uv's cache; by default on the data disk.
+    "package_cache": None,
+    # How uv brings packages into an environment: copy, hardlink or symlink; None leaves it to uv.
+    "link_mode": None,
+    # Model hub instead of https://www.modelscope.cn.
+    "hub_endpoint": None,
+    # Files that are downloaded at the same time.
+    "download_workers": 4,
+    # Seconds that a model may take from start to its first answer.
+    "start_timeout": 900,
+}

@@ -1,0 +1,15 @@
+"""The model that ranks texts by a question. See chat.py for what each line means."""
+
+score = {
+    "model": "BAAI/bge-reranker-base",
+    "revision": "master",
+    "model_path": None,
+    "served_name": "bge-reranker-base",
+    "max_model_len": 512,
+    "vllm_port": 8002,
+    "listen_address": "0.0.0.0",
+    "listen_port": 8080,
+    "endpoint": None,
+    "extra_args": [],
+    "env": {},
+}

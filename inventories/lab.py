@@ -1,0 +1,55 @@
+"""The test hosts that `scripts/demo` boots: four machines like the owner's, on one."""
+
+from lab import addresses as lab
+from lab import paths, pip_settings
+from provision.inventory import check
+
+_SSH = {
+    "ssh_user": "root",
+    "ssh_key": str(paths.SSH_KEY),
+    "ssh_known_hosts_file": str(paths.KNOWN_HOSTS),
+    "ssh_strict_host_key_checking": "yes",
+    "ssh_allow_agent": False,
+}
+
+# No GPU here: the smallest that vLLM on a CPU can do with.
+_CPU = {
+    "extra_args": ["--kv-cache-memory-bytes", "64M", "--enforce-eager"],
+    "env": {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "OMP_NUM_THREADS": "1"},
+}
+_SERVING = {
+    "vllm_requirements": "lab/vllm/requirements.txt",
+    "find_links": pip_settings.find_links(),
+    "index_url": pip_settings.index_url(),
+    "package_cache": "/var/cache/uv",
+    "link_mode": "symlink",
+    "hub_endpoint": f"http://{lab.MODEL_HUB.ip}",
+}
+
+
+def _host(address, **data):
+    return address.name, {**_SSH, "ssh_hostname": address.ip, "ssh_port": address.ssh_port, **data}
+
+
+chat = [_host(lab.GPU_CHAT, chat=_CPU, serving=_SERVING)]
+embed = [_host(lab.GPU_EMBED, embed=_CPU, serving=_SERVING)]
+# Rented: one port published, under another number, on the provider's address.
+score = [
+    _host(
+        lab.GPU_SCORE,
+        serving=_SERVING,
+        score={
+            **_CPU,
+            "listen_port": lab.RENTED_INSIDE_PORT,
+            "endpoint": f"http://{lab.RENTED_PUBLISHED[0]}:{lab.RENTED_PUBLISHED[1]}/v1",
+        },
+    )
+]
+dify = [
+    _host(
+        lab.DIFY_WSL,
+        dify={"public_url": f"http://{lab.WINDOWS.ip}:81", "bot": {"max_tokens": 256}},
+    )
+]
+
+check(globals())

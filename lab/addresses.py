@@ -1,0 +1,41 @@
+"""Names and addresses of the lab: the one place that knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SUBNET = "10.91.0.0/24"
+GATEWAY = "10.91.0.1"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a container of the lab is found on the lab's network.
+
+    Args:
+        name: host name, and the suffix of the container's name.
+        ip: fixed address on the lab's network.
+        ssh_port: where its sshd listens; ``None`` when it runs none.
+    """
+
+    name: str
+    ip: str
+    ssh_port: int | None = None
+
+
+GPU_CHAT = Address("gpu-chat", "10.91.0.11", 22)
+GPU_EMBED = Address("gpu-embed", "10.91.0.12", 22)
+GPU_SCORE = Address("gpu-score", "10.91.0.13", 20713)
+DIFY_WSL = Address("dify-wsl", "10.91.0.14", 22)
+WINDOWS = Address("windows", "10.91.0.15")
+
+MODEL_HUB = Address("model-hub", "10.91.0.20")
+GIT_SERVER = Address("git-server", "10.91.0.21")
+REGISTRY = Address("registry", "10.91.0.22")
+
+HOSTS = (GPU_CHAT, GPU_EMBED, GPU_SCORE, DIFY_WSL)  # what the deploy is run against
+ALL = (*HOSTS, WINDOWS, MODEL_HUB, GIT_SERVER, REGISTRY)
+
+# A rented box publishes one inside port under another number on its provider's address.
+RENTED_INSIDE_PORT = 8080
+RENTED_PUBLISHED = (GATEWAY, 43044)

@@ -1,0 +1,11 @@
+"""A stand-in for Dify 1.16.1: one package that plays every container of Dify's own.
+
+It answers as the real Dify answered when it was recorded (``tests/contract/recordings``), for every route
+that the deploy uses. Where a docstring here says "recording", it means that file; "source" means Dify's
+public code at tag 1.16.1.
+"""
+
+from __future__ import annotations
+
+VERSION = "1.16.1"
+DSL_VERSION = "0.7.0"

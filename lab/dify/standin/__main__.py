@@ -1,0 +1,63 @@
+"""``python3 -m standin ROLE``: one container of Dify. ``MODE`` chooses among the roles of the api's image."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import uvicorn
+from starlette.applications import Starlette
+
+from . import api, assembly, small, web
+from .daemon import http
+from .settings import read
+
+PORTS = {
+    "api": 5001,
+    "web": 3000,
+    "plugin_daemon": 5002,
+    "sandbox": 8194,
+    "local_sandbox": 5004,
+    "agent_backend": 5050,
+    "weaviate": 8080,
+}
+PORT_SETTINGS = {"api": "DIFY_PORT", "plugin_daemon": "SERVER_PORT", "sandbox": "SANDBOX_PORT"}
+BROKER = "redis://redis:6379/1"
+GRACE_SECONDS = 5
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    role = sys.argv[1]
+    if role == "api":
+        role = {"worker": "worker", "beat": "worker_beat"}.get(os.environ.get("MODE", "api"), "api")
+    if role in {"worker", "worker_beat"}:
+        small.attend(small.broker(os.environ.get("CELERY_BROKER_URL", BROKER)))
+        return
+    makers: dict[str, Callable[[], Starlette]] = {
+        "api": _api,
+        "plugin_daemon": _plugin_daemon,
+        "web": web.app,
+    }
+    application = makers[role]() if role in makers else small.healthy(role)
+    uvicorn.run(
+        application,
+        host="0.0.0.0",  # noqa: S104 - the container's own network
+        port=int(os.environ.get(PORT_SETTINGS.get(role, ""), PORTS[role])),
+        log_level="info",
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+
+
+def _api() -> Starlette:
+    return api.app(assembly.site(read(os.environ)))
+
+
+def _plugin_daemon() -> Starlette:
+    settings = read(os.environ)
+    return http.app(assembly.installs(settings), settings.daemon_key)
+
+
+main()

@@ -1,0 +1,50 @@
+"""What every handler needs: settings, state, cache and the way to the plugin daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .cache import Cache
+from .call import Call, route
+from .daemon.client import Daemon
+from .settings import Settings
+from .store import Store
+
+
+@dataclass(frozen=True)
+class Site:
+    """One installation of Dify.
+
+    Args:
+        key: signs sessions and passports.
+    """
+
+    settings: Settings
+    store: Store
+    cache: Cache
+    daemon: Daemon
+    key: str
+
+    def setup_row(self) -> dict[str, Any] | None:
+        """What the setup left behind: time, account and workspace; ``None`` before it."""
+        return self.store.get("setup", "only")
+
+    def tenant_id(self) -> str:
+        """The one workspace."""
+        row = self.setup_row()
+        return str(row["tenant_id"]) if row else ""
+
+
+SiteHandler = Callable[[Site, Call], Response]
+Table = Sequence[tuple[str, str, SiteHandler]]
+
+
+def bind(site: Site, table: Table, prefix: str = "") -> list[Route]:
+    """Routes of one installation, from lines of methods, path and handler."""
+    return [route(methods, prefix + path, partial(handler, site)) for methods, path, handler in table]

@@ -1,0 +1,64 @@
+"""The workspace's default models (recording "default-model…"; contract section 5)."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from . import model_store, provider
+from .call import Call, result
+from .context import Site
+from .credentials import TYPES
+from .daemon.failures import DaemonError, DaemonUnreachableError
+from .errors import invalid_param
+from .payload import Field, check
+from .session import signed_in
+from .store import Document
+
+
+def show(site: Site, call: Call) -> Response:
+    """A type's default. When nobody chose one, the first model of the type becomes it, here and now.
+
+    Without the list of providers (daemon down, nothing cached) it says null, as if none were set.
+    """
+    model_type = check("ParserGetDefault", call.query, (Field("model_type", options=TYPES),))["model_type"]
+    found = effective(site, model_type)
+    if found is None:
+        return JSONResponse({"data": None})
+    shown = {"model": found["model"], "model_type": model_type, "provider": provider.summary(site)}
+    return JSONResponse({"data": shown})
+
+
+def effective(site: Site, model_type: str) -> Document | None:
+    """The default that counts now; see `show`."""
+    try:
+        if not provider.installed(site):
+            return None
+    except (DaemonUnreachableError, DaemonError):
+        return None
+    stored = site.store.get("default_model", model_type)
+    listed = model_store.models(site, model_type)
+    if stored is None and listed:
+        stored = {"model": listed[0]["model"], "provider": provider.PROVIDER}
+        site.store.put("default_model", model_type, stored)
+    return stored
+
+
+def change(site: Site, call: Call) -> Response:
+    """Set defaults one after the other: one that fails leaves those before it in place."""
+    given = check("ParserPostDefault", call.json(), (Field("model_settings", list),))
+    for setting in given["model_settings"]:
+        check("Inner", setting, (Field("model_type", options=TYPES),))
+        if not setting.get("provider"):
+            continue
+        name = provider.require(site, setting["provider"])
+        if model_store.model(site, setting["model_type"], setting.get("model", "")) is None:
+            raise invalid_param(f"Model {setting.get('model')} does not exist.")
+        chosen = {"model": setting["model"], "provider": name}
+        site.store.put("default_model", setting["model_type"], chosen)
+    return result()
+
+
+TABLE = (
+    ("GET", "/default-model", signed_in(show)),
+    ("POST", "/default-model", signed_in(change)),
+)

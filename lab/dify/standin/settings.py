@@ -1,0 +1,129 @@
+"""What the containers get told by their environment, under the names of Dify's own compose file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# The one package that the lab's marketplace offers unless told otherwise; its checksum is the lab's own.
+OFFERED = (
+    "langgenius/openai_api_compatible:0.0.63@55002e78b2ae58aa53d0266f8a43d00d25c70034e29126e2c8ad2f6c43b9468c"
+)
+UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class Database:
+    """A PostgreSQL database as compose hands it to a container."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    name: str
+
+
+@dataclass(frozen=True)
+class Redis:
+    """The Redis server, database 0, that holds counters, sessions and cached lists."""
+
+    host: str
+    port: int
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one container. Times are in seconds."""
+
+    init_password: str = field(default="", repr=False)
+    secret_key: str = field(default="", repr=False)
+    console_api_url: str = ""
+    console_web_url: str = ""
+    service_api_url: str = ""
+    app_web_url: str = ""
+    deploy_env: str = "PRODUCTION"
+    collaboration: bool = True
+    learn_app: bool = True
+    marketplace_enabled: bool = True
+    access_seconds: int = 3600
+    refresh_seconds: int = 30 * 86400
+    lockout_seconds: int = 86400
+    database: Database | None = None
+    redis: Redis | None = None
+    storage: str = "/app/api/storage"
+    daemon_url: str = ""
+    daemon_key: str = field(default="", repr=False)
+    verify_signatures: bool = True
+    offered: tuple[str, ...] = (OFFERED,)
+    install_seconds: float = 3.0
+
+    @property
+    def https(self) -> bool:
+        """Whether cookies are Secure: both console URLs have to say https (source: ``libs/token.py``)."""
+        return self.console_web_url.startswith("https") and self.console_api_url.startswith("https")
+
+    @property
+    def marketplace_reachable(self) -> bool:
+        return self.offered != (UNREACHABLE,)
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Settings from a container's environment.
+
+    ``STANDIN_MARKETPLACE`` (the lab's own) lists the identifiers that the marketplace offers, oldest first,
+    separated by commas; ``unreachable`` makes it fail. ``STANDIN_INSTALL_SECONDS`` is how long an
+    installation takes.
+
+    Raises:
+        ValueError: a number is none.
+    """
+    get = environment.get
+    offered = tuple(i.strip() for i in get("STANDIN_MARKETPLACE", OFFERED).split(",") if i.strip())
+    return Settings(
+        init_password=get("INIT_PASSWORD", ""),
+        secret_key=get("SECRET_KEY", ""),
+        console_api_url=get("CONSOLE_API_URL", ""),
+        console_web_url=get("CONSOLE_WEB_URL", ""),
+        service_api_url=get("SERVICE_API_URL", ""),
+        app_web_url=get("APP_WEB_URL", ""),
+        deploy_env=get("DEPLOY_ENV", "PRODUCTION"),
+        collaboration=_true(get("ENABLE_COLLABORATION_MODE", "true")),
+        learn_app=_true(get("ENABLE_LEARN_APP", "true")),
+        marketplace_enabled=_true(get("MARKETPLACE_ENABLED", "true")),
+        access_seconds=60 * int(get("ACCESS_TOKEN_EXPIRE_MINUTES") or 60),
+        refresh_seconds=86400 * int(get("REFRESH_TOKEN_EXPIRE_DAYS") or 30),
+        lockout_seconds=int(get("LOGIN_LOCKOUT_DURATION") or 86400),
+        database=_database(environment),
+        redis=_redis(environment),
+        daemon_url=get("PLUGIN_DAEMON_URL", ""),
+        # The daemon itself is told its key under another name.
+        daemon_key=get("SERVER_KEY") or get("PLUGIN_DAEMON_KEY", ""),
+        verify_signatures=_true(get("FORCE_VERIFYING_SIGNATURE", "true")),
+        offered=offered,
+        install_seconds=float(get("STANDIN_INSTALL_SECONDS") or 3),
+    )
+
+
+def _true(text: str) -> bool:
+    return text.strip().lower() in {"true", "1", "yes", "on"}
+
+
+def _database(environment: Mapping[str, str]) -> Database | None:
+    host = environment.get("DB_HOST", "")
+    if not host:
+        return None
+    return Database(
+        host,
+        int(environment.get("DB_PORT") or 5432),
+        environment.get("DB_USERNAME", "postgres"),
+        environment.get("DB_PASSWORD", ""),
+        environment.get("DB_DATABASE", "dify"),
+    )
+
+
+def _redis(environment: Mapping[str, str]) -> Redis | None:
+    host = environment.get("REDIS_HOST", "")
+    if not host:
+        return None
+    return Redis(host, int(environment.get("REDIS_PORT") or 6379), environment.get("REDIS_PASSWORD", ""))

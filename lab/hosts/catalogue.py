@@ -1,0 +1,129 @@
+"""What each test host is made of."""
+
+from __future__ import annotations
+
+import json
+
+from lab import paths, pip_settings
+from lab.addresses import (
+    DIFY_WSL,
+    GIT_SERVER,
+    GPU_CHAT,
+    GPU_EMBED,
+    GPU_SCORE,
+    REGISTRY,
+    RENTED_INSIDE_PORT,
+    RENTED_PUBLISHED,
+    WINDOWS,
+    Address,
+)
+from lab.base_images import tag
+from lab.containers import Container
+from lab.docker import File
+from lab.hosts import drive_c, images, keys
+
+# Everything that systemd and a nested Docker Engine need. Not --privileged: that also asks for
+# CAP_SYS_RESOURCE, which a machine that is a container itself may not have to give.
+SYSTEMD = (
+    "--cap-add=ALL",
+    "--cap-drop=SYS_RESOURCE",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--security-opt=systempaths=unconfined",
+    "--cgroupns=private",
+    "--tmpfs=/run:exec",
+    "--tmpfs=/run/lock",
+)
+
+# A GPU server gives half its memory to shared memory; Docker's 64 MB stop vLLM's worker processes.
+SHARED_MEMORY = "--shm-size=2g"
+
+
+def hosts(real_dify: bool) -> list[Container]:
+    """The four machines that the deploy is run against, and Windows beside its WSL.
+
+    Args:
+        real_dify: let the Dify host reach Docker Hub and GitHub, instead of the lab's stand-ins for them.
+    """
+    return [
+        _gpu(GPU_CHAT),
+        _gpu(GPU_EMBED),
+        _rented(),
+        _dify_wsl(real_dify),
+        _windows(),
+    ]
+
+
+def _login() -> dict[str, File]:
+    return {"/root/.ssh/authorized_keys": File(keys.public_key(), 0o600)}
+
+
+def _packages() -> tuple[str, ...]:
+    uv = paths.CACHE / "uv"
+    uv.mkdir(parents=True, exist_ok=True)
+    folders = [f"--volume={here}:{there}:ro" for here, there in pip_settings.mounts()]
+    return (*folders, f"--volume={uv}:/var/cache/uv")
+
+
+def _gpu(address: Address) -> Container:
+    return Container(
+        address, images.GPU, options=(*SYSTEMD, SHARED_MEMORY, *_packages()), files=_login() | _pip_file()
+    )
+
+
+def _rented() -> Container:
+    """Default capabilities, no init system, and nothing starts it again: as rented containers are."""
+    ip, port = RENTED_PUBLISHED
+    return Container(
+        GPU_SCORE,
+        images.GPU,
+        options=("--init", f"--publish={ip}:{port}:{RENTED_INSIDE_PORT}", SHARED_MEMORY, *_packages()),
+        command=("rented-start", str(GPU_SCORE.ssh_port)),
+        files=_login() | _pip_file(),
+    )
+
+
+def _pip_file() -> dict[str, File]:
+    index = pip_settings.index_url()
+    return {"/etc/pip.conf": File(f"[global]\nindex-url = {index}\n")} if index else {}
+
+
+def _dify_wsl(real_dify: bool) -> Container:
+    files = _login()
+    if not real_dify:
+        registry = f"{REGISTRY.ip}:5000"
+        engine = {"registry-mirrors": [f"http://{registry}"], "insecure-registries": [registry]}
+        github = f'[url "git://{GIT_SERVER.ip}/"]\n\tinsteadOf = https://github.com/langgenius/\n'
+        files |= {
+            "/etc/docker/daemon.json": File(json.dumps(engine, indent=2) + "\n"),
+            "/etc/gitconfig": File(github),
+        }
+    return Container(
+        DIFY_WSL,
+        images.WSL,
+        options=(
+            *SYSTEMD,
+            # Volumes, since overlay2 cannot stack on the container's own overlay.
+            "--volume=/var/lib/docker",
+            "--volume=/var/lib/containerd",
+            f"--volume={drive_c.VOLUME}:/mnt/c",
+        ),
+        files=files,
+    )
+
+
+def _windows() -> Container:
+    """A network namespace of its own, with the ports that Windows forwards into its WSL."""
+    program = paths.ROOT / "lab" / "windows"
+    return Container(
+        WINDOWS,
+        tag("bookworm"),
+        options=(
+            "--init",
+            f"--volume={program}:/opt/windows:ro",
+            f"--volume={drive_c.VOLUME}:/mnt/c",
+        ),
+        command=("python3", "/opt/windows/forwarder.py", "/mnt/c"),
+        runs=(program / "forwarder.py",),
+        keeps_state=False,  # what Windows remembers is on its drive
+    )

@@ -1,0 +1,14 @@
+FROM dvd-lab/debian:bookworm
+# Services of a package must not start while the image is built.
+RUN printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d \
+ && apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      systemd systemd-sysv libpam-systemd dbus openssh-server sudo python3-venv libnuma1 \
+ && rm -rf /usr/sbin/policy-rc.d /var/lib/apt/lists/*
+COPY ssh-host-key.service /etc/systemd/system/
+COPY sshd.conf /etc/ssh/sshd_config.d/lab.conf
+COPY container-init rented-start prepare-systemd-host /usr/local/sbin/
+RUN prepare-systemd-host
+ENV container=docker
+STOPSIGNAL SIGRTMIN+3
+CMD ["/usr/local/sbin/container-init"]

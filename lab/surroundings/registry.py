@@ -1,0 +1,71 @@
+"""The image registry: stands where the Dify host looks for a mirror of Docker Hub."""
+
+from __future__ import annotations
+
+import json
+
+from lab import paths, recipes, waiting
+from lab.addresses import REGISTRY
+from lab.containers import Container, start
+from lab.docker import Docker, File
+from lab.steps import step
+from lab.surroundings.images import SERVICES
+
+PORT = 5000
+# The engine pushes through its own loopback: the one place where every Docker accepts a registry without TLS.
+PUBLISHED = ("127.0.0.1", 43522)
+STORAGE = paths.CACHE / "registry"
+PUSHED = STORAGE / "pushed.json"  # name → id of the image that was pushed under it
+START_SECONDS = 20
+
+SETTINGS = f"""\
+version: 0.1
+log: {{level: warn}}
+storage:
+  filesystem: {{rootdirectory: /var/lib/registry}}
+http:
+  addr: :{PORT}
+"""
+
+
+def serve(docker: Docker) -> None:
+    """Have the registry running; its storage is part of the cache, so that an image is pushed once."""
+    STORAGE.mkdir(parents=True, exist_ok=True)
+    ip, port = PUBLISHED
+    registry = Container(
+        REGISTRY,
+        SERVICES,
+        options=("--init", f"--publish={ip}:{port}:{PORT}", f"--volume={STORAGE}:/var/lib/registry"),
+        command=("docker-registry", "serve", "/etc/lab-registry.yml"),
+        files={"/etc/lab-registry.yml": File(SETTINGS)},
+        keeps_state=False,
+    )
+    with step("image registry") as current:
+        current.note = start(docker, registry)
+        waiting.until(lambda: waiting.accepts(REGISTRY.ip, PORT), "the image registry", START_SECONDS)
+
+
+def publish(docker: Docker, images: list[str]) -> None:
+    """Push images under the names that Docker Hub would serve them by.
+
+    Args:
+        images: names as in a compose file, e.g. ``langgenius/dify-api:1.16.1`` or ``nginx:latest``.
+    """
+    with step("push of Dify's images") as current, recipes.only_one("registry"):
+        pushed: dict[str, str] = json.loads(PUSHED.read_text()) if PUSHED.exists() else {}
+        waiting_images = {name: docker.image_id(name) for name in images}
+        fresh = {name: made for name, made in waiting_images.items() if pushed.get(name) != made}
+        for name, made in fresh.items():
+            _push(docker, name)
+            pushed[name] = made
+            PUSHED.write_text(json.dumps(pushed, indent=1))
+        current.note = f"{len(fresh)} new of {len(images)}"
+
+
+def _push(docker: Docker, name: str) -> None:
+    ip, port = PUBLISHED
+    # Docker Hub keeps images without an owner under "library".
+    target = f"{ip}:{port}/{name if '/' in name else f'library/{name}'}"
+    docker.run("tag", name, target)
+    docker.run("push", "--quiet", target)
+    docker.run("rmi", target)

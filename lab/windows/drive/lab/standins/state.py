@@ -1,0 +1,96 @@
+"""The one state of the stand-in Windows: its registry, scheduled tasks and network adapters."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypedDict
+
+DRIVE = Path(__file__).resolve().parents[2]
+# A variable may name another state file, so that a test can look at two machines with one drive.
+STATE = Path(os.environ.get("LAB_WINDOWS_STATE", DRIVE / "lab/state.json"))
+CALLS = STATE.with_name("calls.jsonl")
+
+# Windows keeps elevation in the process token and hands it to children; here the environment does. Only the
+# task scheduler's stand-in sets it.
+ELEVATED = "LAB_WINDOWS_ELEVATED"
+
+PORT_PROXY_KEY = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\PortProxy\\v4tov4\\tcp"
+
+
+class Task(TypedDict):
+    """A scheduled task: the program (a path on the drive) and its arguments, and whether it runs elevated."""
+
+    action: list[str]
+    elevated: bool
+
+
+class Value(TypedDict):
+    """A registry value, with the data as ``reg.exe`` prints it."""
+
+    type: str
+    data: str
+
+
+class State(TypedDict):
+    """Everything that the stand-ins share.
+
+    ``registry`` maps a full key to its values by name; both are compared without case, as Windows does.
+    ``adapters`` maps the name of a network adapter of Windows to its address with prefix length.
+    ``locale`` is ``en-US`` or ``zh-CN``.
+    """
+
+    locale: str
+    registry: dict[str, dict[str, Value]]
+    tasks: dict[str, Task]
+    adapters: dict[str, str]
+
+
+def read() -> State:
+    """Read the state as it is now."""
+    state: State = json.loads(STATE.read_text("utf-8"))
+    return state
+
+
+@contextlib.contextmanager
+def changing() -> Iterator[State]:
+    """Lock the state, hand it out, and write back what the caller made of it, unless that raised an error."""
+    with STATE.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = read()
+        state = copy.deepcopy(before)
+        yield state
+        if state != before:
+            fresh = STATE.with_suffix(".new")
+            fresh.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            fresh.replace(STATE)
+
+
+def elevated() -> bool:
+    """Whether this process has an administrator's full token."""
+    return os.environ.get(ELEVATED) == "1"
+
+
+def log_call(program: str, arguments: list[str], *, code: int, write: bool) -> None:
+    """Note a call, so that tests can count them.
+
+    Args:
+        write: whether the call has changed something.
+    """
+    entry = {
+        "time": time.time(),
+        "program": program,
+        "arguments": arguments,
+        "elevated": elevated(),
+        "code": code,
+        "write": write,
+    }
+    with CALLS.open("a", encoding="utf-8") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        log.write(json.dumps(entry, ensure_ascii=False) + "\n")

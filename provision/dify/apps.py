@@ -1,0 +1,117 @@
+"""Reading Dify's apps: finding one by name, its link, its API key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from provision.dify.errors import DifyError
+from provision.dify.session import Session
+from provision.dify.transport import Transport
+
+# The most that Dify allows a page.
+_PAGE = 100
+
+
+@dataclass(frozen=True)
+class App:
+    """One app as its detail shows it; `link_code` is the last part of its public chat link."""
+
+    id: str
+    name: str
+    description: str
+    icon_type: str
+    icon: str
+    icon_background: str
+    use_icon_as_answer_icon: bool
+    max_active_requests: int
+    enable_site: bool
+    enable_api: bool
+    link_code: str = field(repr=False)
+    configuration: dict[str, Any] | None = field(repr=False)
+
+
+class Apps:
+    """The workspace's chat apps, by their exact names (Dify itself lets names repeat)."""
+
+    def __init__(self, transport: Transport, session: Session) -> None:
+        self._transport = transport
+        self._session = session
+
+    def find(self, name: str) -> App | None:
+        """The app of exactly this name, None when there is none.
+
+        Raises:
+            DifyError: there are several.
+        """
+        ids = [item["id"] for item in self._named_like(name) if item.get("name") == name]
+        if len(ids) > 1:
+            raise DifyError(
+                f"Find the app {name}",
+                f"{len(ids)} chat apps have this name: {', '.join(ids)}",
+                "rename or delete all but one in Dify's console",
+            )
+        return self._detail(ids[0]) if ids else None
+
+    def require(self, name: str) -> App:
+        """Like `find`, but a missing app is an error."""
+        app = self.find(name)
+        if app is None:
+            raise DifyError(f"Find the app {name}", "no chat app has this name", "create the chatbot first")
+        return app
+
+    def chat_link_code(self, name: str) -> str:
+        """The last part of the app's public link, ``<base>/chat/<code>``."""
+        return self.require(name).link_code
+
+    def api_keys(self, app: App) -> list[str]:
+        """The app's API keys, the oldest first. Dify always shows them in full."""
+        reply = self._session.send(
+            f"Read the API keys of {app.name}", "GET", f"apps/{app.id}/api-keys", repeatable=True
+        )
+        items = sorted(reply.get("data", list), key=lambda item: item.get("created_at") or 0)
+        keys = [str(item["token"]) for item in items]
+        self._transport.hide(*keys)
+        return keys
+
+    def api_key(self, name: str) -> str:
+        """The oldest API key of the app of this name."""
+        keys = self.api_keys(self.require(name))
+        if not keys:
+            raise DifyError(f"Read the API keys of {name}", "it has none", "create the API key first")
+        return keys[0]
+
+    def _named_like(self, name: str) -> Iterator[dict[str, Any]]:
+        # Dify's filter finds any name that contains the text, in any case.
+        page = 1
+        while True:
+            reply = self._session.send(
+                f"Find the app {name}",
+                "GET",
+                "apps",
+                query={"page": str(page), "limit": str(_PAGE), "name": name, "mode": "chat"},
+                repeatable=True,
+            )
+            yield from reply.get("data", list)
+            if not reply.optional("has_more", bool):
+                return
+            page += 1
+
+    def _detail(self, app_id: str) -> App:
+        reply = self._session.send("Read the app", "GET", f"apps/{app_id}", repeatable=True)
+        site = reply.optional("site", dict) or {}
+        return App(
+            id=app_id,
+            name=reply.get("name", str),
+            description=reply.optional("description", str) or "",
+            icon_type=reply.optional("icon_type", str) or "",
+            icon=reply.optional("icon", str) or "",
+            icon_background=reply.optional("icon_background", str) or "",
+            use_icon_as_answer_icon=bool(reply.body.get("use_icon_as_answer_icon")),
+            max_active_requests=reply.optional("max_active_requests", int) or 0,
+            enable_site=reply.get("enable_site", bool),
+            enable_api=reply.get("enable_api", bool),
+            link_code=str(site.get("access_token") or site.get("code") or ""),
+            configuration=reply.optional("model_config", dict),
+        )

@@ -1,0 +1,90 @@
+"""The client of one Dify server."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+
+import httpx
+
+from provision.dify.apps import Apps
+from provision.dify.errors import DifyError
+from provision.dify.service import ServiceApi
+from provision.dify.session import Session
+from provision.dify.transport import Transport
+from provision.domain.wiring.versions import Version
+
+# Seconds between two looks at a server that is starting.
+_START_PAUSE = 2.0
+
+
+class Dify:
+    """Console and service API of one Dify server. Make one a run: it signs in once.
+
+    Args:
+        http: ``base_url`` is the server's root, for instance ``http://127.0.0.1:81``; the transport may
+            be anything that carries HTTP.
+        server: names the server where passwords that it refused are remembered; default is the base URL,
+            which relays to several hosts may share.
+        sleep: waits a number of seconds.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        *,
+        server: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.transport = Transport(http, sleep, clock)
+        self.console = Session(self.transport, server or self.transport.root)
+        self.apps = Apps(self.transport, self.console)
+        self.service = ServiceApi(self.transport)
+
+    def sign_in(self, email: str, password: str) -> None:
+        """Use this administrator; the login is sent with the first request that needs it.
+
+        A password that Dify refuses raises there, and a second attempt in this process is refused here:
+        a few wrong passwords lock the account for 24 hours.
+        """
+        self.console.use(email, password)
+
+    @property
+    def version(self) -> Version:
+        """The server's version, see `Transport.version`."""
+        return self.transport.version()
+
+
+def wait_until_ready(dify: Dify, timeout: float = 600.0, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Wait until Dify's API answers from its database.
+
+    ``GET console/api/setup`` is the one sign: nginx answers 502 before the API listens, the API answers
+    its health checks while the tables are still being migrated, and this request then gives 500.
+
+    Args:
+        timeout: seconds; the first start of a fresh Dify takes minutes (images, migration).
+        sleep: waits a number of seconds.
+
+    Raises:
+        DifyError: not ready in time; says what Dify answered last.
+    """
+    step = "Wait for Dify"
+    started = dify.transport.clock()
+    for _ in range(math.ceil(timeout / _START_PAUSE) + 1):
+        try:
+            dify.transport.send(step, "GET", "console/api/setup").get("step", str)
+            return
+        except DifyError as error:
+            last = error
+        if dify.transport.clock() - started >= timeout:
+            break
+        sleep(_START_PAUSE)
+    raise DifyError(
+        step,
+        f"not ready after {timeout:.0f} s; last: {last.problem}",
+        "see docker compose ps and docker compose logs api on the Dify host",
+        status=last.status,
+    )

@@ -1,0 +1,114 @@
+"""The chatbot: an app of the mode "chat" and its published configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from provision.dify.apps import App
+from provision.dify.client import Dify
+from provision.dify.errors import DifyError
+from provision.dify.resources.base import PROVIDER
+from provision.domain.wiring.chatbot import (
+    BotConfiguration,
+    configuration_differences,
+    merged_configuration,
+)
+
+_CONFIGURATION_ADVICE = "the model must be connected before a chatbot can use it"
+
+
+@dataclass
+class Chatbot:
+    """A chatbot of this exact name, created once; what is given here is managed, the rest is kept.
+
+    Args:
+        description: shown in the console; say in it that this tool manages the app.
+        icon: one emoji.
+        icon_background: a colour such as ``#FFEAD5``.
+        model: the name in Dify of an llm that is connected.
+        prompt: the system prompt.
+        completion_params: sampling parameters such as ``{"temperature": 0.6, "max_tokens": 512}``.
+        provider: of the model, in three parts.
+    """
+
+    dify: Dify = field(repr=False)
+    name: str
+    description: str
+    icon: str
+    icon_background: str
+    model: str
+    prompt: str = field(repr=False)
+    completion_params: Mapping[str, Any] = field(default_factory=dict)
+    opening_statement: str = ""
+    suggested_questions: Sequence[str] = ()
+    provider: str = PROVIDER
+
+    def __post_init__(self) -> None:
+        self._wanted = BotConfiguration(
+            provider=self.provider,
+            model=self.model,
+            prompt=self.prompt,
+            completion_params=self.completion_params,
+            opening_statement=self.opening_statement,
+            suggested_questions=self.suggested_questions,
+        )
+
+    @property
+    def title(self) -> str:
+        return f"Publish the chatbot {self.name}"
+
+    def difference(self) -> str | None:
+        app = self.dify.apps.find(self.name)
+        if app is None:
+            return f"there is no chat app {self.name}"
+        differing = self._profile_differences(app)
+        differing += configuration_differences(self._wanted, app.configuration)
+        return f"these differ: {', '.join(differing)}" if differing else None
+
+    def apply(self) -> None:
+        app = self.dify.apps.find(self.name)
+        if app is None:
+            app = self._create()
+        elif self._profile_differences(app):
+            self._rewrite_profile(app)
+        if configuration_differences(self._wanted, app.configuration):
+            self._publish(app)
+        if difference := self.difference():
+            raise DifyError(self.title, f"Dify accepted it, but {difference}")
+
+    def _profile(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "description": self.description,
+            "icon_type": "emoji",
+            "icon": self.icon,
+            "icon_background": self.icon_background,
+        }
+
+    def _profile_differences(self, app: App) -> list[str]:
+        return [key for key, value in self._profile().items() if getattr(app, key) != value]
+
+    def _create(self) -> App:
+        self.dify.console.send(self.title, "POST", "apps", body={**self._profile(), "mode": "chat"})
+        return self.dify.apps.require(self.name)
+
+    def _rewrite_profile(self, app: App) -> None:
+        # This call resets what is left out, so what we do not manage is sent back as it is.
+        kept = {
+            "use_icon_as_answer_icon": app.use_icon_as_answer_icon,
+            "max_active_requests": app.max_active_requests,
+        }
+        self.dify.console.send(self.title, "PUT", f"apps/{app.id}", body={**self._profile(), **kept})
+
+    def _publish(self, app: App) -> None:
+        try:
+            self.dify.console.send(
+                self.title,
+                "POST",
+                f"apps/{app.id}/model-config",
+                body=merged_configuration(self._wanted, app.configuration),
+            )
+        except DifyError as error:
+            raise error.advised(error.advice or _CONFIGURATION_ADVICE) from None

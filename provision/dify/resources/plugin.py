@@ -1,0 +1,155 @@
+"""A plugin from the marketplace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from provision.dify.client import Dify
+from provision.dify.errors import DifyError
+from provision.dify.transport import Reply
+from provision.domain.wiring.masking import readable_message
+from provision.domain.wiring.plugins import PluginAction, PluginPlan, PluginReference, plan_plugin
+
+_PLUGINS = "workspaces/current/plugin"
+# Seconds between two looks at a running installation.
+_POLL_PAUSE = 2.0
+# Seconds. For the call itself Dify downloads the package, at most 50 MiB.
+_DOWNLOAD_TIMEOUT = 300.0
+_NETWORK_ADVICE = "check that Dify's api container reaches the marketplace (MARKETPLACE_API_URL)"
+_DAEMON_ADVICE = (
+    "see docker compose logs plugin_daemon; it resolves the plugin's packages from PyPI or PIP_MIRROR_URL"
+)
+
+
+@dataclass
+class Plugin:
+    """A plugin that is installed, at least in the pinned version.
+
+    Args:
+        plugin: ``author/name``, of which any version will do and the newest is installed, or the full
+            identifier ``author/name:version@sha256``, which an older one is upgraded to.
+        timeout: seconds for an installation; the plugin daemon itself gives up after 15 minutes.
+        progress: receives a line whenever the installation's state changes.
+    """
+
+    dify: Dify = field(repr=False)
+    plugin: str
+    timeout: float = 900.0
+    progress: Callable[[str], None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        self._wanted = PluginReference.parse(self.plugin)
+
+    @property
+    def title(self) -> str:
+        return f"Install the plugin {self._wanted.plugin_id}"
+
+    def difference(self) -> str | None:
+        return self._plan(self._installed()).reason or None
+
+    def apply(self) -> None:
+        installed = self._installed()
+        plan = self._plan(installed)
+        if plan.action is PluginAction.NOTHING:
+            return
+        if plan.action is PluginAction.INSTALL:
+            body: dict[str, object] = {"plugin_unique_identifiers": [self._identifier()]}
+            self._follow(self._start("install/marketplace", body))
+        else:
+            original = installed.identifier if installed else None
+            body = {
+                "original_plugin_unique_identifier": original,
+                "new_plugin_unique_identifier": self._wanted.identifier,
+            }
+            self._follow(self._start("upgrade/marketplace", body))
+        # A task may report success and have changed nothing: another version over an installed one, or
+        # an installation that ran out of time.
+        if reason := self._plan(self._installed()).reason:
+            raise DifyError(self.title, f"the installation ended, but {reason}", _DAEMON_ADVICE)
+
+    def _plan(self, installed: PluginReference | None) -> PluginPlan:
+        return plan_plugin(self._wanted, installed)
+
+    def _installed(self) -> PluginReference | None:
+        reply = self.dify.console.send(
+            self.title,
+            "POST",
+            f"{_PLUGINS}/list/installations/ids",
+            body={"plugin_ids": [self._wanted.plugin_id]},
+            repeatable=True,
+        )
+        for item in reply.get("plugins", list):
+            if item.get("plugin_id") == self._wanted.plugin_id:
+                return PluginReference.parse(item["plugin_unique_identifier"])
+        return None
+
+    def _identifier(self) -> str:
+        """The pinned package, or the newest that the marketplace has."""
+        if self._wanted.identifier is not None:
+            return self._wanted.identifier
+        reply = self.dify.console.send(
+            f"Look up the newest {self._wanted.plugin_id}",
+            "POST",
+            f"{_PLUGINS}/list/latest-versions",
+            body={"plugin_ids": [self._wanted.plugin_id]},
+            repeatable=True,
+        )
+        latest = reply.get("versions", dict).get(self._wanted.plugin_id)
+        if not latest:  # also the answer when the marketplace cannot be reached
+            raise DifyError(
+                self.title, "the marketplace does not know it or cannot be reached", _NETWORK_ADVICE
+            )
+        return str(latest["unique_identifier"])
+
+    def _start(self, path: str, body: dict[str, object]) -> Reply:
+        try:
+            return self.dify.console.send(
+                self.title, "POST", f"{_PLUGINS}/{path}", body=body, read_timeout=_DOWNLOAD_TIMEOUT
+            )
+        except DifyError as error:
+            if path.startswith("upgrade/") and error.status == 500:
+                raise error.advised(
+                    "a plugin that was installed from a file cannot be upgraded from the marketplace: "
+                    "upgrade it in Dify's console, or unpin it"
+                ) from None
+            raise error.advised(error.advice or _NETWORK_ADVICE) from None
+
+    def _follow(self, started: Reply) -> None:
+        """Wait for the end of the task. Only the poll that sees it clears Dify's cached provider list."""
+        task_id = started.optional("task_id", str)
+        if not task_id:
+            return
+        deadline = self.dify.transport.clock() + self.timeout
+        shown = ""
+        while True:
+            task = self._task(task_id)
+            if task is None or task.get("status") == "success":
+                return
+            messages = _messages(task)
+            if task.get("status") == "failed":
+                raise DifyError(self.title, f"the installation failed: {messages}", _DAEMON_ADVICE)
+            if (line := f"{task.get('status')}: {messages}") != shown:
+                shown = line
+                if self.progress:
+                    self.progress(line)
+            if self.dify.transport.clock() >= deadline:
+                raise DifyError(self.title, f"still {line} after {self.timeout:.0f} s", _DAEMON_ADVICE)
+            self.dify.transport.sleep(_POLL_PAUSE)
+
+    def _task(self, task_id: str) -> dict[str, Any] | None:
+        """The task; None when Dify has none, as the daemon deletes a good one after a minute."""
+        try:
+            reply = self.dify.console.send(self.title, "GET", f"{_PLUGINS}/tasks/{task_id}", repeatable=True)
+        except DifyError as error:
+            if error.status in (404, 500):
+                return None
+            raise
+        task: dict[str, Any] = reply.get("task", dict)
+        return task
+
+
+def _messages(task: dict[str, Any]) -> str:
+    said = "; ".join(str(item.get("message", "")) for item in task.get("plugins", []))
+    return readable_message(said, frozenset())

@@ -1,0 +1,114 @@
+"""Dify's service API and the web application's own door: what the users of a chatbot reach."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from provision.dify.errors import DifyError
+from provision.dify.transport import Transport
+
+# Seconds. A first answer of a model on a CPU may take long.
+ANSWER_TIMEOUT = 180.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The chatbot's answer, and the tokens that the model counted for it."""
+
+    text: str
+    conversation_id: str
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ServiceApi:
+    """``/v1`` and ``/api`` of one server. A question is never sent twice by itself."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def ask(self, api_key: str, question: str, user: str, timeout: float = ANSWER_TIMEOUT) -> Answer:
+        """Ask in a new conversation and wait for the whole answer.
+
+        Args:
+            user: who asks, as the application names its users; needed to delete the conversation.
+            timeout: seconds to wait for the answer.
+
+        Raises:
+            DifyError: refused, failed, or no answer in time.
+        """
+        step = "Ask the chatbot"
+        try:
+            reply = self._transport.send(
+                step,
+                "POST",
+                "v1/chat-messages",
+                body={
+                    "inputs": {},
+                    "query": question,
+                    "user": user,
+                    "response_mode": "blocking",
+                    "conversation_id": "",
+                    "auto_generate_name": False,
+                },
+                headers=self._bearer(api_key),
+                read_timeout=timeout,
+            )
+        except DifyError as error:
+            raise error.advised(_ADVICE.get(error.code or "", error.advice)) from None
+        usage = (reply.optional("metadata", dict) or {}).get("usage") or {}
+        return Answer(
+            text=reply.get("answer", str),
+            conversation_id=reply.get("conversation_id", str),
+            prompt_tokens=int(usage.get("prompt_tokens") or 0),
+            completion_tokens=int(usage.get("completion_tokens") or 0),
+        )
+
+    def delete_conversation(self, api_key: str, conversation_id: str, user: str) -> None:
+        """Delete a conversation of this user; one that is gone already is fine."""
+        try:
+            self._transport.send(
+                "Delete the conversation",
+                "DELETE",
+                f"v1/conversations/{conversation_id}",
+                body={"user": user},  # without a JSON body: 415
+                headers=self._bearer(api_key),
+            )
+        except DifyError as error:
+            if error.status != 404:
+                raise
+
+    def link_works(self, code: str) -> bool:
+        """Whether the public chat link with this code lets visitors in.
+
+        The page itself answers 200 for any code; the passport is what its script asks for first. A fixed
+        user id keeps Dify from making a new visitor for each check.
+        """
+        try:
+            reply = self._transport.send(
+                "Check the chat link",
+                "GET",
+                "api/passport",
+                query={"user_id": "provisioner"},
+                headers={"X-App-Code": code},
+                repeatable=True,
+            )
+        except DifyError as error:
+            if error.status == 404:
+                return False
+            raise
+        self._transport.hide(reply.get("access_token", str))
+        return True
+
+    def _bearer(self, api_key: str) -> dict[str, str]:
+        self._transport.hide(api_key)
+        return {"Authorization": f"Bearer {api_key}"}
+
+
+_ADVICE = {
+    "unauthorized": "the API key was revoked or belongs to another server",
+    "forbidden": "the app's API is switched off",
+    "provider_not_initialize": "the app's model has no credential: save it again",
+    "completion_request_error": "the model's endpoint refused or cannot be reached from plugin_daemon",
+    "app_unavailable": "the app has no valid configuration: publish it again",
+}

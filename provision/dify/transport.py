@@ -1,0 +1,215 @@
+"""Requests to one Dify server: time-outs, careful retries, errors, the version, secrets kept out of sight."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from provision.dify.errors import DifyError
+from provision.domain.wiring.masking import readable_message
+from provision.domain.wiring.versions import OLDEST_DIFY, Version
+
+T = TypeVar("T")
+
+# Seconds. Dify answers reads in well under a second; 30 s is for a server that is just starting.
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+# Pauses before the repetitions of a request that may be repeated.
+RETRY_PAUSES = (1.0, 2.0, 4.0)
+# nginx answers these while an upstream starts or restarts.
+_GATEWAY_STATUS = frozenset({502, 503, 504})
+
+
+class Reply:
+    """A good answer. Its readers raise `DifyError` when the answer has another shape than expected."""
+
+    def __init__(self, step: str, request: str, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.cookies = response.cookies
+        self._step = step
+        self._request = request
+        self._body = json_object(response)
+
+    def get(self, key: str, kind: type[T]) -> T:
+        """The member `key`, which must be of type `kind`."""
+        value = self.body.get(key)
+        if not isinstance(value, kind):
+            raise self._unexpected(f"{key!r} is {type(value).__name__} instead of {kind.__name__}")
+        return value
+
+    def optional(self, key: str, kind: type[T]) -> T | None:
+        """Like `get`; None when the member is missing or null."""
+        return None if self.body.get(key) is None else self.get(key, kind)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The whole answer, which must be a JSON object."""
+        if self._body is None:
+            raise self._unexpected("it is no JSON object")
+        return self._body
+
+    def _unexpected(self, what: str) -> DifyError:
+        return DifyError(
+            self._step,
+            f"{self._request} answered {self.status}, but {what}",
+            "is another program listening on Dify's port, or is this Dify newer than this tool knows?",
+            status=self.status,
+        )
+
+
+class Transport:
+    """One server's door. Every request of the client goes through `send`.
+
+    Args:
+        http: its ``base_url`` is the server's root; its transport may be anything, a relay for instance.
+        sleep: waits a number of seconds.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        http: httpx.Client,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._http = http
+        self.sleep = sleep
+        self.clock = clock
+        self._reported_version: str | None = None
+        self._secrets: frozenset[str] = frozenset()
+
+    @property
+    def root(self) -> str:
+        return str(self._http.base_url).rstrip("/")
+
+    def hide(self, *secrets: str | None) -> None:
+        """Never show these values in a message."""
+        self._secrets |= {secret for secret in secrets if secret}
+
+    def forget_cookies(self) -> None:
+        """Empty the HTTP client's jar, so that its cookies travel with nothing that follows."""
+        self._http.cookies.clear()
+
+    def version(self) -> Version:
+        """The server's version, from the header X-Version that every answer of Dify carries.
+
+        Raises:
+            DifyError: no such header, or a Dify older than this client speaks.
+        """
+        step = "Read Dify's version"
+        if self._reported_version is None:
+            self.send(step, "GET", "console/api/setup", repeatable=True)
+        try:
+            version = Version.parse(self._reported_version or "")
+        except ValueError:
+            raise DifyError(
+                step,
+                f"{self.root} answers without a version (X-Version: {self._reported_version!r})",
+                "is another program listening on Dify's port?",
+            ) from None
+        if version < OLDEST_DIFY:
+            advice = f"this client speaks Dify {OLDEST_DIFY} and newer"
+            raise DifyError(step, f"{self.root} is Dify {version}", advice)
+        return version
+
+    def send(
+        self,
+        step: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        read_timeout: float = READ_TIMEOUT,
+        repeatable: bool = False,
+    ) -> Reply:
+        """Send one request and return its good answer.
+
+        Args:
+            step: what this is for, in the imperative; errors begin with it.
+            path: below the server's root, without a leading slash.
+            read_timeout: seconds without a byte of the answer.
+            repeatable: it only reads, so it is sent again after a broken connection or a 502, 503, 504.
+
+        Raises:
+            DifyError: it could not be sent, or the answer's status is 400 or more.
+        """
+        request = f"{method} /{path}"
+        pauses = RETRY_PAUSES if repeatable else ()
+        for pause in (*pauses, None):
+            try:
+                response = self._http.request(
+                    method,
+                    path,
+                    params=query,
+                    json=body,
+                    headers=headers,
+                    timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, read=read_timeout),
+                    follow_redirects=False,
+                )
+            except httpx.RequestError as error:
+                if pause is None:
+                    raise self._unreachable(step, request, error) from error
+            else:
+                if pause is None or response.status_code not in _GATEWAY_STATUS:
+                    return self._judged(step, request, response)
+            self.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _judged(self, step: str, request: str, response: httpx.Response) -> Reply:
+        self._reported_version = response.headers.get("x-version", self._reported_version)
+        if response.is_success:
+            return Reply(step, request, response)
+        code, message = _error_of(response)
+        shown = readable_message(message, self._secrets)
+        answered = " ".join(part for part in (str(response.status_code), code) if part)
+        raise DifyError(
+            step,
+            f"{request} answered {answered}: {shown}",
+            _advice(response, shown),
+            status=response.status_code,
+            code=code,
+        )
+
+    def _unreachable(self, step: str, request: str, error: httpx.RequestError) -> DifyError:
+        reason = readable_message(str(error), self._secrets) or "no reason given"
+        return DifyError(
+            step,
+            f"{request} got no answer from {self.root} ({type(error).__name__}: {reason})",
+            "check that Dify's containers run (docker compose ps) and that its port is the one set here",
+        )
+
+
+def json_object(response: httpx.Response) -> dict[str, Any] | None:
+    """The answer as a JSON object; None when it is anything else (a proxy's page, a list, nothing)."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _error_of(response: httpx.Response) -> tuple[str | None, str]:
+    """Code and message of an error answer, in any of Dify's shapes.
+
+    They are: ``{"code","message","status"}``; ``{"error":{"type","message"}}`` (setup and init since
+    1.12); ``{"custom","message"}`` (too many API keys); a proxy's page.
+    """
+    body = json_object(response)
+    if body is None:
+        return None, response.reason_phrase or "not JSON"
+    nested = body.get("error")
+    if isinstance(nested, dict):
+        return str(nested.get("type", "")) or None, str(nested.get("message", ""))
+    code = body.get("code") or body.get("custom")
+    return (str(code) if code else None), str(body.get("message") or "no message")
+
+
+def _advice(response: httpx.Response, message: str) -> str:
+    if "request plugin daemon" in message:
+        return "Dify's plugin_daemon container does not answer: see docker compose ps and its log"
+    return "see the logs of Dify's api and plugin_daemon containers" if response.is_server_error else ""

@@ -1,0 +1,49 @@
+"""Whether a compose project is as its definition says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+# Services that end when their work is done (Dify ≥ 1.11: it sets the owner of a folder).
+ONE_SHOTS = frozenset({"init_permissions"})
+
+# nginx up to Dify 1.16.1 asks for these names once, when it starts (langgenius/dify#39155).
+UPSTREAMS = ("api", "web", "plugin_daemon")
+
+
+class ContainerState(Protocol):
+    @property
+    def config_hash(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def exit_code(self) -> int: ...
+    @property
+    def started_at(self) -> str: ...
+
+
+def differences(wanted: Mapping[str, str], containers: Mapping[str, ContainerState]) -> list[str]:
+    """One line for each service that ``docker compose up`` would have to touch."""
+    found = []
+    for service, config_hash in sorted(wanted.items()):
+        container = containers.get(service)
+        if container is None:
+            found.append(f"{service} does not exist")
+        elif container.config_hash != config_hash:
+            found.append(f"{service} was made from another definition")
+        elif container.status != "running" and not _done(service, container):
+            found.append(f"{service} is {container.status}")
+    return found
+
+
+def nginx_is_stale(containers: Mapping[str, ContainerState]) -> bool:
+    """Whether nginx started before a service that it resolved at its start, and so knows an old address."""
+    nginx = containers.get("nginx")
+    if nginx is None:
+        return False
+    return any(containers[name].started_at > nginx.started_at for name in UPSTREAMS if name in containers)
+
+
+def _done(service: str, container: ContainerState) -> bool:
+    return service in ONE_SHOTS and container.status == "exited" and container.exit_code == 0

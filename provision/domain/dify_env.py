@@ -1,0 +1,99 @@
+"""What goes into Dify's ``.env``: settings on every run, secrets only when the file is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from provision.domain.settings import DifySettings
+
+
+def managed(dify: DifySettings, public_url: str) -> dict[str, str]:
+    """Variables that follow our settings at all times.
+
+    With one name set absolutely, browsers that come by another name lose their cookies; so the
+    console's and the web app's API addresses stay empty (calls are then relative) and only what
+    the server itself turns into links is set.
+    """
+    values = {
+        "EXPOSE_NGINX_PORT": str(dify.port),
+        "EXPOSE_NGINX_SSL_PORT": str(dify.ssl_port),
+        "APP_WEB_URL": public_url,
+        "SERVICE_API_URL": public_url,
+        "FILES_URL": public_url,
+        "TRIGGER_URL": public_url,
+        "ENDPOINT_URL_TEMPLATE": f"{public_url}/e/{{hook_id}}",
+        "NEXT_PUBLIC_SOCKET_URL": f"{'wss' if public_url.startswith('https') else 'ws'}://{urlsplit(public_url).netloc}",
+        "SERVER_CONSOLE_API_URL": "http://api:5001",
+        "INTERNAL_FILES_URL": "http://api:5001",
+        # A plugin's packages come from PyPI on its first start; 120 s of silence are too few on a slow line.
+        "PLUGIN_PYTHON_ENV_INIT_TIMEOUT": "600",
+    }
+    if dify.pip_mirror_url:
+        # Without the second one the plugin's uv.lock wins, whose addresses are the public index.
+        values |= {"PIP_MIRROR_URL": dify.pip_mirror_url, "PLUGIN_IGNORE_UV_LOCK": "true"}
+    return {**values, **dify.env}
+
+
+def initial(secrets: Mapping[str, str], init_password: str) -> dict[str, str]:
+    """Variables that replace published secrets; only for an installation that does not exist yet.
+
+    Args:
+        secrets: name (as in :mod:`provision.domain.secrets`) to value.
+        init_password: what guards the set-up page until the admin exists.
+    """
+    return {
+        "SECRET_KEY": secrets["dify-secret-key"],
+        "INIT_PASSWORD": init_password,
+        "DB_PASSWORD": secrets["dify-db-password"],
+        "REDIS_PASSWORD": secrets["dify-redis-password"],
+        "CELERY_BROKER_URL": f"redis://:{secrets['dify-redis-password']}@redis:6379/1",
+        "PLUGIN_DAEMON_KEY": secrets["dify-plugin-daemon-key"],
+        "PLUGIN_DIFY_INNER_API_KEY": secrets["dify-plugin-inner-api-key"],
+        "SANDBOX_API_KEY": secrets["dify-sandbox-api-key"],
+        "CODE_EXECUTION_API_KEY": secrets["dify-sandbox-api-key"],
+        "WEAVIATE_API_KEY": secrets["dify-weaviate-api-key"],
+        "WEAVIATE_AUTHENTICATION_APIKEY_ALLOWED_KEYS": secrets["dify-weaviate-api-key"],
+        "WEAVIATE_AUTHENTICATION_ANONYMOUS_ACCESS_ENABLED": "false",
+        "DIFY_AGENT_API_TOKEN": secrets["dify-agent-api-token"],
+        "DIFY_AGENT_SERVER_SECRET_KEY": secrets["dify-agent-server-secret-key"],
+        "DIFY_AGENT_LOCAL_SANDBOX_AUTH_TOKEN": secrets["dify-agent-sandbox-token"],
+    }
+
+
+def with_values(text: str, values: Mapping[str, str]) -> str:
+    """Set variables in a ``.env`` file, leaving every other byte alone.
+
+    A variable is set where it stands (each time it stands there), else appended. Values are plain
+    words and URLs; a value with a character that compose would interpret is put in single quotes. (Quotes
+    and backslashes in values are refused with the settings.)
+    """
+    missing = dict(values)
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        match = re.match(r"(?:export\s+)?([A-Za-z_]\w*)\s*=", line)
+        if match and match[1] in values:
+            lines[number] = f"{match[1]}={_quoted(values[match[1]])}"
+            missing.pop(match[1], None)
+    if missing:
+        lines += [
+            "",
+            "# Added by dify-vllm-deploy",
+            *(f"{name}={_quoted(value)}" for name, value in missing.items()),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(value: str) -> str:
+    return value if re.fullmatch(r"[\w.:/@{}%,+*=-]*", value) else f"'{value}'"
+
+
+def difference(before: str, after: str) -> list[str]:
+    """Names of variables that differ between two texts; never their values."""
+    old, new = _values(before), _values(after)
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _values(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^([A-Za-z_]\w*)=(.*)$", text, re.MULTILINE))

@@ -1,0 +1,58 @@
+"""What lies in a model's folder, compared with its manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+MANIFEST = ".manifest.json"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model's folder as found on a host.
+
+    Attributes:
+        sizes: path below the folder to size in bytes; empty when there is no folder.
+        manifest: our record of what was downloaded, ``None`` when there is none.
+        config: the model's own ``config.json``.
+    """
+
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    manifest: Mapping[str, Any] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_model(self) -> bool:
+        return bool(self.config) and any(
+            path.endswith((".safetensors", ".bin", ".gguf")) for path in self.sizes
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one download from another; of an own folder, by its sizes."""
+        text = json.dumps(
+            [self.manifest, None if self.manifest else sorted(self.sizes.items())], sort_keys=True
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def problem(self, model: str, revision: str) -> str | None:
+        """Why this is not the complete download of a model, ``None`` when it is."""
+        if not self.sizes:
+            return "not there"
+        if self.manifest is None:
+            return "no manifest"
+        if (found := (self.manifest.get("model"), self.manifest.get("revision"))) != (model, revision):
+            return f"is {found[0]} at {found[1]}"
+        for file in self.manifest.get("files", []):
+            size = self.sizes.get(file["path"])
+            if size != file["size"]:
+                return (
+                    f"{file['path']} has {size} bytes instead of {file['size']}"
+                    if size
+                    else f"no {file['path']}"
+                )
+        return None

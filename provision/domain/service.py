@@ -1,0 +1,52 @@
+"""One description of a long-running program, for systemd and for supervisord alike."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+# The running process carries this variable; comparing it with what is wanted tells whether a
+# restart is due, even when the run that wrote the new files died before it restarted anything.
+DIGEST_VARIABLE = "SERVICE_DIGEST"
+
+
+@dataclass(frozen=True)
+class Service:
+    """A program that must always run.
+
+    Attributes:
+        name: the unit's or program's name.
+        description: one line for people.
+        argv: program and arguments.
+        user: the account it runs under.
+        directory: its folder on the data disk (launcher, logs).
+        env: environment, added to the supervisor's own.
+        inputs: fingerprints of everything else it reads at start (configuration, model,
+            packages): a change there is a reason to restart.
+    """
+
+    name: str
+    description: str
+    argv: Sequence[str]
+    user: str
+    directory: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    inputs: Sequence[str] = ()
+
+    @property
+    def launcher(self) -> str:
+        return f"{self.directory}/run"
+
+    @property
+    def digest(self) -> str:
+        """Changes whenever the running process would be another one."""
+        parts = [self.user, *self.argv, *(f"{k}={v}" for k, v in sorted(self.env.items())), *self.inputs]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+    def launcher_script(self) -> str:
+        """A shell script both supervisors run, so that arguments are quoted once and by one rule."""
+        exports = {**self.env, DIGEST_VARIABLE: self.digest}
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+        return "\n".join(["#!/bin/sh", f"# {self.description}", *lines, f"exec {shlex.join(self.argv)}", ""])

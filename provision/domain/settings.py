@@ -1,0 +1,206 @@
+"""Every setting of the project: its type, its default, its limits. ``group_data/`` fills them in.
+
+Settings are grouped by role; a role is one namespaced object (``chat``, ``embed``, ``score``, ``dify``)
+so that a host may hold several roles without one overwriting the other. ``serving`` is what all
+model servers share.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+LOOPBACK = ("localhost", "127.", "::1", "0.0.0.0")  # noqa: S104 - compared, never bound
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+def _absolute(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError("must be an absolute path on the host")
+    return path.rstrip("/") or "/"
+
+
+def _no_windows_drive(path: str) -> str:
+    # PostgreSQL cannot keep its data directory on a Windows drive (permissions).
+    if re.match(r"^/mnt/[a-z](/|$)", path):
+        raise ValueError("must not lie on a Windows drive (/mnt/<letter>): PostgreSQL breaks there")
+    return path
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must be an http:// or https:// URL")
+    return url.rstrip("/")
+
+
+def _endpoint(url: str) -> str:
+    url = _http_url(url)
+    if not url.endswith("/v1"):
+        raise ValueError(f"must end with /v1, for instance {url}/v1")
+    host = urlsplit(url).hostname or ""
+    if host.startswith(LOOPBACK):
+        raise ValueError("is a loopback address: inside Dify's containers that is the container itself")
+    return url
+
+
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+LinuxPath = Annotated[str, AfterValidator(_absolute), AfterValidator(_no_windows_drive)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ServingSettings(Settings):
+    """What every model server of a host shares: places, packages, the model hub."""
+
+    data_dir: AbsolutePath = "/srv/dify-vllm"
+    vllm_requirements: Text = "requirements/vllm-cuda.txt"
+    index_url: HttpUrl | None = None
+    find_links: list[Text] = []
+    package_cache: AbsolutePath | None = None
+    link_mode: Literal["copy", "hardlink", "symlink"] | None = None
+    hub_endpoint: HttpUrl | None = None
+    download_workers: Annotated[int, Field(ge=1, le=32)] = 4
+    start_timeout: Annotated[int, Field(ge=10, le=7200)] = 900
+
+
+class ModelSettings(Settings):
+    """One model behind one gateway; the three roles differ only in their defaults."""
+
+    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    revision: Text = "master"
+    model_path: AbsolutePath | None = None
+    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")]
+    max_model_len: Annotated[int, Field(ge=16)]
+    vllm_port: Port
+    listen_address: Text = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
+    listen_port: Port = 8080
+    endpoint: Endpoint | None = None
+    extra_args: list[Text] = []
+    env: dict[str, str] = {}
+
+    @field_validator("extra_args")
+    @classmethod
+    def _keep_managed_arguments(cls, value: list[str]) -> list[str]:
+        for argument in value:
+            flag = argument.split("=", 1)[0].replace("_", "-")
+            if flag in MANAGED_FLAGS:
+                raise ValueError(f"{flag} is managed by a setting of its own; take it out")
+        return value
+
+
+class ChatSettings(ModelSettings):
+    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "Qwen/Qwen3-0.6B"
+    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "qwen3-0.6b"
+    max_model_len: Annotated[int, Field(ge=16)] = 1024
+    vllm_port: Port = 8000
+    thinking: bool = False
+
+
+class EmbedSettings(ModelSettings):
+    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "BAAI/bge-base-zh-v1.5"
+    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "bge-base-zh-v1.5"
+    max_model_len: Annotated[int, Field(ge=16)] = 512
+    vllm_port: Port = 8001
+
+
+class ScoreSettings(ModelSettings):
+    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "BAAI/bge-reranker-base"
+    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "bge-reranker-base"
+    max_model_len: Annotated[int, Field(ge=16)] = 512
+    vllm_port: Port = 8002
+
+
+class BotSettings(Settings):
+    """The chatbot that Dify publishes."""
+
+    name: Annotated[str, Field(min_length=1, max_length=40)] = "mofei"
+    description: str = "问答机器人：Dify + vLLM + Qwen3"
+    icon: Text = "🤖"
+    icon_background: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#FFEAD5"
+    prompt: Text = "templates/bot_prompt.md"
+    opening_statement: str = ""
+    suggested_questions: list[Text] = []
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.6
+    top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
+    max_tokens: Annotated[int, Field(ge=1)] = 512
+    test_question: Text = "你好，请介绍一下你自己。"
+
+
+class DifySettings(Settings):
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.16.1"
+    repository: HttpUrl = "https://github.com/langgenius/dify.git"
+    folder: LinuxPath = "/opt/dify"
+    port: Port = 81
+    ssl_port: Port = 443
+    public_url: HttpUrl | None = None
+    lan_access: bool = True
+    admin_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] = "admin@example.com"
+    admin_name: Annotated[str, Field(min_length=1, max_length=30)] = "Admin"
+    language: Text = "zh-Hans"
+    plugin: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+(:[\w.-]+@[0-9a-f]{64})?$")] = (
+        "langgenius/openai_api_compatible"
+    )
+    pip_mirror_url: HttpUrl | None = None
+    env: dict[str, str] = {}
+    start_timeout: Annotated[int, Field(ge=10, le=7200)] = 900
+    bot: BotSettings = BotSettings()
+
+    @field_validator("env")
+    @classmethod
+    def _plain_values(cls, value: dict[str, str]) -> dict[str, str]:
+        for name, text in value.items():
+            # The readers of .env (compose, Dify's scripts) disagree on how these are escaped.
+            if any(character in text for character in "'\\\n\r"):
+                raise ValueError(
+                    f"{name} holds a quote, a backslash or a newline, which .env files cannot carry"
+                )
+        return value
+
+    @field_validator("admin_email")
+    @classmethod
+    def _lower_case(cls, value: str) -> str:
+        # Dify lower-cases it on setup; a capital would later look like a difference.
+        return value.lower()
+
+    @model_validator(mode="after")
+    def _ports_differ(self) -> DifySettings:
+        if self.port == self.ssl_port:
+            raise ValueError(f"port and ssl_port are both {self.port}")
+        return self
+
+
+MANAGED_FLAGS = frozenset(
+    {
+        "--model",
+        "--host",
+        "--port",
+        "--served-model-name",
+        "--max-model-len",
+        "--task",
+        "--runner",
+        "--convert",
+        "--api-key",
+        "--default-chat-template-kwargs",
+    }
+)
+
+ModelRole = Literal["chat", "embed", "score"]
+MODEL_ROLES: tuple[ModelRole, ...] = ("chat", "embed", "score")
+
+NAMESPACES: dict[str, type[Settings]] = {
+    "serving": ServingSettings,
+    "chat": ChatSettings,
+    "embed": EmbedSettings,
+    "score": ScoreSettings,
+    "dify": DifySettings,
+}

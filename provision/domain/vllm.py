@@ -1,0 +1,57 @@
+"""The argument list of ``vllm serve``, by role and installed version."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from provision.domain.settings import ChatSettings, ModelRole, ModelSettings
+
+Version = tuple[int, ...]
+
+# vLLM's own history: --runner/--convert came in 0.10.1 (vllm-project/vllm#21470), --task went in
+# 0.13.0 (#30397). The notes' --task embed|score are the older spelling of the same two things.
+RUNNER_SINCE: Version = (0, 10, 1)
+# --default-chat-template-kwargs, by which a server switches Qwen3's thinking off (#31343).
+CHAT_KWARGS_SINCE: Version = (0, 14, 0)
+NEWEST: Version = (999,)
+
+OLD_TASK = {"embed": "embed", "score": "score"}
+CONVERT = {"embed": "embed", "score": "classify"}
+
+
+def version(text: str | None) -> Version:
+    """``0.32.0+cpu`` → ``(0, 32, 0)``; unknown counts as newest."""
+    match = re.match(r"\d+(?:\.\d+)*", text or "")
+    return tuple(int(part) for part in match[0].split(".")) if match else NEWEST
+
+
+def pinned_version(requirements: str) -> str | None:
+    """The vLLM version that a requirements file pins, ``None`` when it pins none."""
+    match = re.search(r"^vllm(?:\[[^]]*\])?==([^\s;\\]+)", requirements, re.MULTILINE)
+    return match[1] if match else None
+
+
+def arguments(role: ModelRole, settings: ModelSettings, model_dir: str, installed: str | None) -> list[str]:
+    """Arguments after ``vllm``.
+
+    Args:
+        role: what the model is for; decides task or runner.
+        settings: the role's settings.
+        model_dir: the model's folder on the host.
+        installed: version of vLLM on that host; ``None`` counts as newest.
+    """
+    have = version(installed)
+    result = ["serve", model_dir]
+    # The default host is every interface; only the gateway may be reached from outside.
+    result += ["--host", "127.0.0.1", "--port", str(settings.vllm_port)]
+    result += ["--served-model-name", settings.served_name]
+    result += ["--max-model-len", str(settings.max_model_len)]
+    if role in CONVERT:
+        if have < RUNNER_SINCE:
+            result += ["--task", OLD_TASK[role]]
+        else:
+            result += ["--runner", "pooling", "--convert", CONVERT[role]]
+    if isinstance(settings, ChatSettings) and have >= CHAT_KWARGS_SINCE:
+        result += ["--default-chat-template-kwargs", json.dumps({"enable_thinking": settings.thinking})]
+    return [*result, *settings.extra_args]

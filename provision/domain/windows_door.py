@@ -1,0 +1,190 @@
+"""The contract of the elevated door: what may be asked of Windows' administrator, and what comes back.
+
+The door is a scheduled task that ``bootstrap/windows.ps1`` registers once. It runs ``bootstrap/door.ps1``
+with highest rights, reads one request file that anybody who controls the distribution can write, and so
+trusts nothing in it: every field is checked, and each refusal has one of the texts below. The checks here are
+the specification of those in the script and in the lab's stand-in of it, which have the same order and the
+same texts; tests hold the three together.
+
+A request names the *whole* set of rules that the deploy wants. The door works out the difference by itself,
+from its own record of the rules that it has set before: a caller can never make it delete somebody else's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import PurePosixPath
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from provision.domain.portproxy import Rule
+
+VERSION: Final = 1
+TASK_NAME = "dify-vllm-deploy door"
+
+# Only administrators can write here, everybody may read. Paths are relative to the root of drive C:.
+FOLDER = PurePosixPath("Program Files/dify-vllm-deploy")
+SETTINGS = FOLDER / "settings.json"
+OWNED_RULES = FOLDER / "owned-rules.txt"
+RESULT = FOLDER / "result.json"
+# Only this one is the user's to write.
+REQUEST = PurePosixPath("ProgramData/dify-vllm-deploy/request.json")
+
+MAX_REQUEST_BYTES = 16384
+
+MALFORMED = "the request does not have the form that this door accepts"
+REPLAYED = "this request was handled before"
+PORT_REFUSED = "listen port {0} is not among the ports that the administrator allowed: {1}"
+NO_ADAPTER = "Windows has no network adapter of WSL; with mirrored networking no rule is needed"
+ADDRESS_REFUSED = "connect address {0} is no address of a distribution in the subnet of WSL, {1}"
+FOREIGN_RULE = "listen port {0} belongs to a rule that this door did not make: {1}"
+NOT_APPLIED = "netsh did not make the wanted change, the registry still has: {0}"
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+# Dotted decimal only: no names, no octal or short forms, which Windows and Python read differently.
+_OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+Address = Annotated[str, Field(pattern=rf"\A{_OCTET}(?:\.{_OCTET}){{3}}\z")]
+
+
+class DoorRefusedError(ValueError):
+    """The door does not do what a request asks; the message is the text that its result file carries."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RequestedRule(_Message):
+    """A port proxy rule as it may be asked for: addresses in full, never ``*``."""
+
+    listen_address: Address
+    listen_port: Port
+    connect_address: Address
+    connect_port: Port
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        """Raises pydantic's ``ValidationError`` for a rule that only the registry may hold."""
+        return cls(
+            listen_address=rule.listen_address,
+            listen_port=rule.listen_port,
+            connect_address=rule.connect_address,
+            connect_port=rule.connect_port,
+        )
+
+
+class Request(_Message):
+    """What the deploy asks the door to do.
+
+    Args:
+        version: of this contract; a door of another version refuses.
+        nonce: 32 hexadecimal digits, never used before. It ties the result to the request, and keeps an old
+            request file from being carried out twice.
+        port_proxy: every rule that the deploy wants.
+    """
+
+    version: Literal[1] = VERSION
+    nonce: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")]
+    port_proxy: Annotated[list[RequestedRule], Field(max_length=16)]
+
+    @model_validator(mode="after")
+    def _one_rule_for_a_listen_pair(self) -> Self:
+        pairs = {(rule.listen_address, rule.listen_port) for rule in self.port_proxy}
+        if len(pairs) != len(self.port_proxy):
+            raise ValueError("two rules listen on the same address and port")
+        return self
+
+
+class Result(_Message):
+    """What the door did.
+
+    Args:
+        nonce: of the request that it answers; ``None`` when that could not be read.
+        ok: whether Windows is now as the request wants it.
+        message: why not, otherwise empty.
+        applied: rules that were set, ``listen -> connect`` in the registry's spelling.
+        removed: listen pairs of rules that were deleted.
+    """
+
+    version: Literal[1] = VERSION
+    nonce: str | None
+    ok: bool
+    message: str
+    applied: list[str]
+    removed: list[str]
+
+
+class Settings(_Message):
+    """What the administrator allowed when the door was built.
+
+    Args:
+        allowed_ports: TCP ports of Windows on which rules may listen.
+    """
+
+    version: Literal[1] = VERSION
+    allowed_ports: list[Port]
+
+
+def parse_result(data: bytes) -> Result | None:
+    """Read a result file; ``None`` when there is none, or only half of one yet."""
+    try:
+        return Result.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def parse_settings(data: bytes) -> Settings | None:
+    """Read the door's settings; ``None`` when there are none that this version understands."""
+    try:
+        return Settings.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+def parse_owned_rules(data: bytes) -> frozenset[str]:
+    """Read the record of listen pairs that the door has set: one ``address/port`` a line."""
+    return frozenset(data.decode("ascii", errors="replace").split())
+
+
+def read_request(data: bytes, *, used_nonces: Collection[str]) -> Request:
+    """Check the form of a request file, and that it is a new one.
+
+    Raises:
+        DoorRefusedError: with a fixed text. The answer never repeats what the file held, because the door
+            reads with rights that its caller does not have.
+    """
+    if len(data) > MAX_REQUEST_BYTES:
+        raise DoorRefusedError(MALFORMED)
+    try:
+        request = Request.model_validate_json(data)
+    except ValidationError:
+        raise DoorRefusedError(MALFORMED) from None
+    if request.nonce in used_nonces:
+        raise DoorRefusedError(REPLAYED)
+    return request
+
+
+def check_ports(listen_ports: Iterable[int], *, allowed_ports: Collection[int]) -> None:
+    """Raises ``DoorRefusedError`` for a listen port that the administrator has not allowed."""
+    for port in listen_ports:
+        if port not in allowed_ports:
+            raise DoorRefusedError(PORT_REFUSED.format(port, ", ".join(map(str, sorted(allowed_ports)))))
+
+
+def check_addresses(connect_addresses: Iterable[str], *, windows_address: IPv4Interface | None) -> None:
+    """Refuse to forward anywhere but to a distribution.
+
+    Args:
+        windows_address: of the virtual adapter that joins Windows to WSL, with its prefix length; ``None``
+            when there is no such adapter. That address itself is refused too: a rule to it would let the LAN
+            reach those services of Windows that its firewall hides.
+    """
+    for text in connect_addresses:
+        if windows_address is None:
+            raise DoorRefusedError(NO_ADAPTER)
+        subnet, address = windows_address.network, IPv4Address(text)
+        reserved = (windows_address.ip, subnet.network_address, subnet.broadcast_address)
+        if address not in subnet or address in reserved:
+            raise DoorRefusedError(ADDRESS_REFUSED.format(address, windows_address.with_prefixlen))

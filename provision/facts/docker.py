@@ -1,0 +1,83 @@
+"""Docker's engine and a compose project, as found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase, QuoteString, StringCommand
+
+INSPECT = (
+    '{{index .Config.Labels "com.docker.compose.service"}} '
+    '{{index .Config.Labels "com.docker.compose.config-hash"}} '
+    "{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}"
+)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of the project.
+
+    Attributes:
+        config_hash: compose's fingerprint of the definition it was made from.
+        status: ``running``, ``exited``, ``restarting``, …
+        started_at: ISO time, comparable as text.
+    """
+
+    config_hash: str
+    status: str
+    exit_code: int
+    started_at: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A compose project: what it should be, and what there is.
+
+    Attributes:
+        wanted: service to compose's fingerprint of its present definition.
+        containers: service to its container.
+    """
+
+    wanted: dict[str, str] = field(default_factory=dict)
+    containers: dict[str, Container] = field(default_factory=dict)
+
+
+class ComposeStack(FactBase[Stack]):
+    """The project of a folder; empty when there is no folder, engine or project yet."""
+
+    @staticmethod
+    def default() -> Stack:
+        return Stack()
+
+    def command(self, folder: str, project: str) -> StringCommand:
+        return StringCommand(
+            "cd", QuoteString(folder), "2>/dev/null && [ -e .env ] && docker info >/dev/null 2>&1 || exit 0;",
+            "docker compose config --hash '*' | sed 's/^/wanted /';",
+            "docker ps -aq --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+            "| xargs -r docker inspect --format", QuoteString(f"container {INSPECT}"),
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> Stack:
+        stack = Stack()
+        for line in output:
+            kind, *values = line.split()
+            if kind == "wanted":
+                stack.wanted[values[0]] = values[1]
+            elif kind == "container":
+                service, config_hash, status, exit_code, started_at = values
+                stack.containers[service] = Container(config_hash, status, int(exit_code), started_at)
+        return stack
+
+
+class ComposeVersion(FactBase[str]):
+    """Version of the compose plugin; empty when there is none or the engine does not answer."""
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def command(self) -> str:
+        return "docker info >/dev/null 2>&1 && docker compose version --short 2>/dev/null; true"
+
+    def process(self, output: list[str]) -> str:
+        return output[0].strip().removeprefix("v") if output else ""

@@ -1,0 +1,108 @@
+"""From pyinfra's inventory to the checked :class:`~provision.domain.deployment.Deployment`.
+
+Twice: at the end of an inventory file, before any connection (:func:`check`), and inside a run,
+where ``--data`` overrides are known too (:func:`current`).
+"""
+
+from __future__ import annotations
+
+import runpy
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyinfra import inventory as pyinfra_inventory
+from pyinfra.api.exceptions import DeployError, InventoryError
+
+from provision.domain.deployment import ROLES, Deployment, ModelServer, deployment
+from provision.domain.validation import SettingsError, merged
+
+GROUP_DATA = Path("group_data")
+
+
+def check(variables: Mapping[str, Any]) -> None:
+    """Validate an inventory file; call it in the file's last line as ``check(globals())``.
+
+    Args:
+        variables: the file's global names; its lists are pyinfra's groups.
+
+    Raises:
+        InventoryError: pyinfra prints it and ends with exit code 1, before it connects.
+    """
+    groups = {
+        name: value
+        for name, value in variables.items()
+        if isinstance(value, list | tuple) and not name.startswith("_")
+    }
+    hosts: dict[str, dict[str, Any]] = {}
+    members: dict[str, list[str]] = {}
+    for group, entries in groups.items():
+        members[group] = []
+        for entry in entries:
+            name, data = entry if isinstance(entry, tuple) else (entry, {})
+            members[group].append(name)
+            hosts.setdefault(name, {}).update(data)
+    stem = Path(str(variables.get("__file__", "inventory"))).stem
+    layers = {
+        name: merged(
+            _group_file("all"),
+            *(_group_file(group) for group, names in members.items() if name in names),
+            _group_file(stem),
+            data,
+        )
+        for name, data in hosts.items()
+    }
+    try:
+        deployment(members, layers)
+    except SettingsError as error:
+        raise InventoryError(_report(error)) from None
+
+
+def current() -> Deployment:
+    """The deployment of the running pyinfra, ``--data`` included.
+
+    Raises:
+        DeployError: when an override is not valid; nothing has been changed yet.
+    """
+    groups = {role: [host.name for host in _group(role)] for role in ROLES}
+    names = dict.fromkeys(name for names in groups.values() for name in names)
+    try:
+        return deployment(groups, {name: _layers(name) for name in names})
+    except SettingsError as error:
+        raise DeployError(_report(error)) from None
+
+
+def servers_on(host: str) -> list[ModelServer]:
+    """The model servers that a host runs, in the order chat, embed, score."""
+    return current().on(host)
+
+
+def _layers(name: str) -> dict[str, Any]:
+    host = pyinfra_inventory.get_host(name)
+    return merged(
+        pyinfra_inventory.get_data(),
+        # One layer a group: pyinfra lets the last group's object win whole, we merge key by key.
+        *(pyinfra_inventory.get_group_data(group) for group in host.groups),
+        pyinfra_inventory.get_host_data(name),
+        pyinfra_inventory.get_override_data(),
+    )
+
+
+def _group(role: str) -> Iterable[Any]:
+    return pyinfra_inventory.get_group(role, default=[])
+
+
+def _group_file(group: str) -> dict[str, Any]:
+    path = GROUP_DATA / f"{group}.py"
+    if not path.exists():
+        return {}
+    return {
+        name: value
+        for name, value in runpy.run_path(str(path)).items()
+        if not name.startswith("_") and isinstance(value, Mapping)
+    }
+
+
+def _report(error: SettingsError) -> str:
+    lines = "\n".join(f"  {problem}" for problem in error.problems)
+    return f"The settings are not right; nothing was touched:\n{lines}"

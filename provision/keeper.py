@@ -1,0 +1,61 @@
+"""The Dify host keeps the secrets; this reads them, in memory only.
+
+It is the durable, backed-up machine, while rented boxes get wiped: a new box is given the same key, and
+Dify needs no change. The control machine keeps nothing, so any clone can run.
+"""
+
+from __future__ import annotations
+
+import threading
+from io import BytesIO
+
+from pyinfra import inventory, state
+from pyinfra.api.host import Host
+
+from provision.domain.secrets import FOLDER
+from provision.facts.secrets import SecretNames
+from provision.inventory import current
+
+_read: dict[str, str] = {}
+# Hosts ask in parallel, and pyinfra has one SFTP channel a host, which hangs when it is shared.
+_one_at_a_time = threading.Lock()
+
+
+class KeeperUnavailableError(Exception):
+    """A secret cannot be had; the message says why and what to do."""
+
+
+def keeper() -> Host:
+    return inventory.get_host(current().dify_host)
+
+
+def secret(name: str) -> str:
+    """A secret's value.
+
+    Raises:
+        KeeperUnavailableError: when the Dify host cannot be reached or has not made it yet.
+    """
+    with _one_at_a_time:
+        if name not in _read:
+            _read[name] = _fetch(name)
+        return _read[name]
+
+
+def _fetch(name: str) -> str:
+    host = keeper()
+    if host in state.failed_hosts or not (host.connected or _connect(host)):
+        raise KeeperUnavailableError(
+            f"{name} is kept on {host.name}, which cannot be used in this run; get it back, then run again"
+        )
+    if name not in host.get_fact(SecretNames, folder=FOLDER):
+        raise KeeperUnavailableError(
+            f"{host.name} has no {FOLDER}/{name} yet; the run makes it before it is needed"
+        )
+    content = BytesIO()
+    host.get_file(f"{FOLDER}/{name}", content)
+    return content.getvalue().decode().strip()
+
+
+def _connect(host: Host) -> bool:
+    host.connect(reason="for the keys it keeps")
+    return host.connected

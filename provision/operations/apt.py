@@ -1,0 +1,28 @@
+"""Debian packages."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+from pyinfra.facts.deb import DebPackages
+from pyinfra.operations import apt
+
+
+@operation()
+def packages(*, wanted: Sequence[str]) -> Generator[StringCommand, None, None]:
+    """Have packages installed; the index is read again only when one is missing.
+
+    pyinfra's own operation refreshes the index by age, so that a machine in perfect order would
+    report a change every day.
+
+    Args:
+        wanted: names, no versions.
+    """
+    missing = sorted(set(wanted) - set(host.get_fact(DebPackages)))
+    if not missing:
+        host.noop("every package is installed")
+        return
+    yield from apt.update._inner()
+    yield from apt.packages._inner(packages=missing, no_recommends=True)

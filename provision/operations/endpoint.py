@@ -1,0 +1,99 @@
+"""Proof that models answer. Proving is not changing: nothing is done when the answer is right."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+from pyinfra import host, inventory, logger, state
+from pyinfra.api import QuoteString, StringCommand, operation
+
+from provision import progress
+from provision.connectors.relay import http_client
+from provision.domain.deployment import ModelServer
+from provision.domain.secrets import api_key_name
+from provision.endpoint import EndpointError, prove
+from provision.facts.init import Systemd
+from provision.facts.model import ModelFolder
+from provision.keeper import KeeperUnavailableError, secret
+from provision.operations.failing import failure
+from provision.operations.vllm import service_name
+
+Commands = Generator[StringCommand, None, None]
+
+
+@operation()
+def served(*, server: ModelServer) -> Commands:
+    """Wait until the model answers behind its gateway, on its own host.
+
+    Args:
+        server: the model; its ``serving.start_timeout`` bounds the wait, in seconds.
+    """
+    if not state.is_executing:
+        host.noop("proven when the deploy runs")
+        return
+    prefix = f"http://127.0.0.1:{server.settings.listen_port}/v1"
+    try:
+        with http_client(host, prefix) as client:
+            client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
+            proof = progress.wait_for(
+                f"{server.settings.served_name} to answer",
+                lambda: prove(client, server, prefix=prefix, width=_width(server)),
+                errors=EndpointError,
+                timeout=server.serving.start_timeout,
+            )
+    except (EndpointError, KeeperUnavailableError) as error:
+        yield _last_log_lines(server)
+        yield failure(f"Prove {server.role}", str(error), advice="The lines above are the end of vLLM's log")
+        return
+    host.noop(proof)
+
+
+@operation()
+def reachable(*, server: ModelServer) -> Commands:
+    """Prove an endpoint from the Dify host, by the very URL that Dify will use.
+
+    A failure is remembered, not raised: what was proven is wired all the same, and the run's last
+    operation reports the rest.
+
+    Args:
+        server: the model.
+    """
+    if not state.is_executing:
+        host.noop("proven when the deploy runs")
+        return
+    try:
+        with http_client(host, server.endpoint) as client:
+            client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
+            host.noop(prove(client, server, prefix=server.endpoint, width=_width(server)))
+    except (EndpointError, KeeperUnavailableError) as error:
+        progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {error}"
+        logger.warning(f"{host.print_prefix}{progress.not_done[server.role]}")
+    return
+    yield
+
+
+@operation()
+def complete() -> Commands:
+    """Fail when something could not be done, and say what."""
+    if not progress.not_done:
+        host.noop("everything is done")
+        return
+    for reason in progress.not_done.values():
+        yield failure("Not done", reason, advice="Put it right and run again; the rest is in place")
+
+
+def _width(server: ModelServer) -> int | None:
+    """The width of the model's vectors, from its own configuration; unknown when its host is away."""
+    model_host = inventory.get_host(server.host)
+    if model_host in state.failed_hosts or not model_host.connected:
+        return None
+    width = model_host.get_fact(ModelFolder, path=server.model_dir).config.get("hidden_size")
+    return width if isinstance(width, int) else None
+
+
+def _last_log_lines(server: ModelServer) -> StringCommand:
+    name = service_name(server, "vllm")
+    if host.get_fact(Systemd):
+        return StringCommand("journalctl --no-pager -n 25 -o cat -u", QuoteString(name), ">&2")
+    log = f"{server.serving.data_dir}/services/{server.role}-vllm/output.log"
+    return StringCommand("tail -n 25", QuoteString(log), ">&2")

@@ -1,0 +1,18 @@
+"""How an operation fails: by a command that fails on its host, so that the other hosts go on."""
+
+from __future__ import annotations
+
+from pyinfra.api import QuoteString, StringCommand
+
+
+def failure(step: str, found: str, *, advice: str) -> StringCommand:
+    """A command that prints a message and fails.
+
+    An exception in an operation would end the run for every host; this ends it for one.
+
+    Args:
+        step: what was being done.
+        found: what was found, and where; never a secret.
+        advice: what to do about it.
+    """
+    return StringCommand("printf '%s\\n'", QuoteString(f"{step}: {found}. {advice}"), ">&2; exit 1")

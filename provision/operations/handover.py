@@ -1,0 +1,83 @@
+"""What the owner gets: a link, an API, a key."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator
+
+import httpx
+from pyinfra import host, logger, state
+from pyinfra.api import FileUploadCommand, StringCommand, operation
+
+from provision import progress
+from provision.dify.errors import DifyError
+from provision.domain.deployment import Deployment
+from provision.keeper import KeeperUnavailableError
+from provision.operations.dify import client
+from provision.operations.failing import failure
+from provision.operations.secrets import secret_file
+from provision.templates import render
+
+FOLDER = "/etc/dify-vllm-deploy"
+API_KEY_FILE = f"{FOLDER}/api-key"
+HANDOVER_FILE = f"{FOLDER}/handover.md"
+
+Commands = Generator[StringCommand | FileUploadCommand, None, None]
+
+
+@operation()
+def hand_over(*, deployment: Deployment) -> Commands:
+    """Keep link, address and key in root-only files on the Dify host, and print them without the key.
+
+    Args:
+        deployment: the bot and Dify's address.
+    """
+    bot = deployment.dify.bot.name
+    try:
+        dify = client(deployment.dify)
+        app = dify.apps.require(bot)
+        key = dify.apps.api_key(bot)
+    except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
+        if not state.is_executing:
+            # A dry run on bare hosts: there is no bot yet.
+            yield StringCommand("true")
+        elif "chat" in progress.not_done:
+            host.noop("there is no bot yet")
+        else:
+            yield failure("Hand over", str(error), advice="Run again")
+        return
+    link = f"{deployment.dify_url}/chat/{app.link_code}"
+    values = {
+        "bot": bot,
+        "link": link,
+        "embed": f"{deployment.dify_url}/chatbot/{app.link_code}",
+        "api": f"{deployment.dify_url}/v1",
+    }
+    yield from secret_file._inner(content=f"{key}\n", path=API_KEY_FILE)
+    yield from secret_file._inner(content=render("handover.md.j2", key=key, **values), path=HANDOVER_FILE)
+    if state.is_executing:
+        logger.info(
+            render(
+                "handover.txt.j2",
+                read_key=_read_key(),
+                host=host.name,
+                file=HANDOVER_FILE,
+                question=deployment.dify.bot.test_question,
+                answer=progress.answer,
+                **values,
+            )
+        )
+
+
+def _read_key() -> str:
+    """A command that prints the key on the control machine, so that none has to be printed here."""
+    if host.name.startswith("@"):
+        return f"sudo cat {API_KEY_FILE}"
+    data = host.data
+    words = ["ssh", "-p", str(data.get("ssh_port", 22))]
+    if key := data.get("ssh_key"):
+        words += ["-i", str(key)]
+    if known_hosts := data.get("ssh_known_hosts_file"):
+        words += ["-o", f"UserKnownHostsFile={known_hosts}"]
+    words += [f"{data.get('ssh_user', 'root')}@{data.get('ssh_hostname', host.name)}", "cat", API_KEY_FILE]
+    return shlex.join(words)

@@ -1,0 +1,60 @@
+"""Secrets: made once on the host that keeps them, and files that hold them elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator, Mapping
+from io import BytesIO
+
+from pyinfra import host
+from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.facts.files import File, Sha256File
+
+from provision.domain.secrets import FOLDER, RECIPES, Kind
+from provision.facts.secrets import SecretNames
+
+
+@operation()
+def generate(*, wanted: Mapping[str, Kind]) -> Generator[StringCommand, None, None]:
+    """Make the secrets that do not exist yet, on the host itself: a value never travels.
+
+    Args:
+        wanted: name to kind.
+    """
+    missing = [name for name in wanted if name not in host.get_fact(SecretNames, folder=FOLDER)]
+    if not missing:
+        host.noop("every secret exists")
+        return
+    yield StringCommand("install -d -m 700", QuoteString(FOLDER))
+    for name in missing:
+        path = f"{FOLDER}/{name}"
+        # Renamed into place when complete: a killed run leaves no half secret behind.
+        yield StringCommand(
+            "umask 077;", RECIPES[wanted[name]], ">", QuoteString(f"{path}.new"),
+            "&& mv -n", QuoteString(f"{path}.new"), QuoteString(path),
+        )  # fmt: skip
+
+
+@operation()
+def secret_file(
+    *, content: str, path: str, user: str = "root", mode: str = "600"
+) -> Generator[StringCommand | FileUploadCommand, None, None]:
+    """Put a file that holds secrets; unlike pyinfra's own it shows no difference at ``--diff``.
+
+    Args:
+        content: the whole file.
+        path: where it lies on the host.
+        user: its owner and group.
+        mode: its permissions, octal.
+    """
+    wanted = hashlib.sha256(content.encode()).hexdigest()
+    found = host.get_fact(File, path=path)
+    access = (found["user"], str(found["mode"])) if found else None
+    if host.get_fact(Sha256File, path=path) == wanted and access == (user, mode):
+        host.noop(f"{path} is as wanted")
+        return
+    staged = f"{path}.new"
+    yield StringCommand("umask 077; : >", QuoteString(staged))
+    yield FileUploadCommand(BytesIO(content.encode()), staged)
+    yield StringCommand("chown", f"{user}:", QuoteString(staged), "&& chmod", mode, QuoteString(staged))
+    yield StringCommand("mv", QuoteString(staged), QuoteString(path))

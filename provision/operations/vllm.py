@@ -1,0 +1,114 @@
+"""vLLM and the gateway before it, as services."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+
+from pyinfra import host
+from pyinfra.api import FileUploadCommand, StringCommand, operation
+from pyinfra.operations import files
+
+from provision.domain.deployment import ModelServer
+from provision.domain.secrets import api_key_name
+from provision.domain.service import Service
+from provision.domain.vllm import arguments
+from provision.facts.model import ModelFolder
+from provision.facts.python import DistributionVersion, EnvironmentStamp
+from provision.keeper import KeeperUnavailableError, secret
+from provision.operations.failing import failure
+from provision.operations.secrets import secret_file
+from provision.operations.service import running
+from provision.templates import render
+
+USER = "dify-vllm"
+
+Commands = Generator[StringCommand | FileUploadCommand, None, None]
+
+
+def environment_dir(server: ModelServer) -> str:
+    return f"{server.serving.data_dir}/venv/vllm"
+
+
+def service_name(server: ModelServer, program: str) -> str:
+    return f"dify-vllm-{server.role}-{program}"
+
+
+@operation()
+def vllm(*, server: ModelServer) -> Commands:
+    """Serve a model on loopback.
+
+    Args:
+        server: the model, its settings and its place.
+    """
+    venv = environment_dir(server)
+    installed = host.get_fact(DistributionVersion, path=venv, distribution="vllm") or None
+    data = server.serving.data_dir
+    yield from running(
+        Service(
+            name=service_name(server, "vllm"),
+            description=f"vLLM: {server.settings.model} as {server.settings.served_name}",
+            argv=[
+                f"{venv}/bin/vllm",
+                *arguments(server.role, server.settings, server.model_dir, installed),
+            ],
+            user=USER,
+            directory=f"{data}/services/{server.role}-vllm",
+            # Caches belong on the data disk; nothing may be fetched while serving, nor reported home.
+            env={
+                "HOME": f"{data}/services/{server.role}-vllm",
+                "VLLM_CACHE_ROOT": f"{data}/cache/vllm",
+                "HF_HOME": f"{data}/cache/huggingface",
+                "HF_HUB_OFFLINE": "1",
+                "VLLM_NO_USAGE_STATS": "1",
+                **server.settings.env,
+            },
+            inputs=[
+                host.get_fact(EnvironmentStamp, path=venv),
+                host.get_fact(ModelFolder, path=server.model_dir).fingerprint,
+            ],
+        )
+    )
+
+
+@operation()
+def gateway(*, server: ModelServer) -> Commands:
+    """Let through ``/v1`` with the role's key, and ``/health``; nothing else.
+
+    Args:
+        server: the model behind it.
+    """
+    try:
+        key = secret(api_key_name(server.role))
+    except KeeperUnavailableError as error:
+        yield failure("Put the gateway before vLLM", str(error), advice="Nothing was changed here")
+        return
+    settings = server.settings
+    name = service_name(server, "gateway")
+    directory = f"{server.serving.data_dir}/services/{server.role}-gateway"
+    # Ports below 1024 need root; nginx then gives its workers to the plain user itself.
+    privileged = settings.listen_port < 1024
+    configuration = render(
+        "nginx.conf.j2",
+        title=settings.served_name,
+        directory=directory,
+        user=USER if privileged else None,
+        key=key,
+        listen_address=settings.listen_address,
+        listen_port=settings.listen_port,
+        vllm_port=settings.vllm_port,
+    )
+    owner = "root" if privileged else USER
+    yield from files.directory._inner(path=directory, user=owner, mode="755")
+    yield from files.directory._inner(path=f"{directory}/bodies", user=USER, mode="700")
+    yield from secret_file._inner(content=configuration, path=f"{directory}/nginx.conf", user=owner)
+    yield from running(
+        Service(
+            name=name,
+            description=f"Gateway of {settings.served_name}, port {settings.listen_port}",
+            argv=["/usr/sbin/nginx", "-c", f"{directory}/nginx.conf", "-e", "stderr", "-g", "daemon off;"],
+            user=owner,
+            directory=directory,
+            inputs=[hashlib.sha256(configuration.encode()).hexdigest()],
+        )
+    )

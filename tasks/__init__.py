@@ -1,0 +1,1 @@
+"""The story, a sentence a step. Each file is one part of it."""

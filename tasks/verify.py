@@ -1,0 +1,21 @@
+"""A question, an answer, and the keys of the house."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from provision.domain.deployment import Deployment
+from provision.operations.dify import question
+from provision.operations.endpoint import complete
+from provision.operations.handover import hand_over
+
+
+@deploy("Verify")
+def verify(deployment: Deployment) -> None:
+    """Ask the bot, hand it over, and fail if anything could not be done."""
+    if host.name != deployment.dify_host:
+        return
+    question(name="Ask the bot a question", deployment=deployment)
+    hand_over(name="Hand over link, address and key", deployment=deployment)
+    complete(name="Everything is done")

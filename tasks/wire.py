@@ -1,0 +1,100 @@
+"""Dify learns of the models, and gets its chatbot."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from provision import progress
+from provision.dify.client import Dify
+from provision.dify.resources.admin import AdminAccount
+from provision.dify.resources.auto_upgrade import PluginAutoUpgrade
+from provision.dify.resources.chatbot import Chatbot
+from provision.dify.resources.default_models import DefaultModels
+from provision.dify.resources.model_credential import ModelCredential
+from provision.dify.resources.plugin import Plugin
+from provision.dify.resources.publication import ApiKey, SiteAndApi
+from provision.domain.deployment import Deployment, ModelServer
+from provision.domain.providers import MODEL_TYPES, fields
+from provision.domain.secrets import ADMIN_PASSWORD, FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
+from provision.keeper import secret
+from provision.operations import endpoint
+from provision.operations.dify import resource
+from provision.templates import text
+
+
+@deploy("Wiring")
+def wire(deployment: Deployment) -> None:
+    """Connect the models, create the bot, publish it, make a key."""
+    if host.name != deployment.dify_host:
+        return
+    settings, bot = deployment.dify, deployment.dify.bot
+    servers = list(deployment.servers.values())
+
+    def admin(dify: Dify) -> AdminAccount:
+        return AdminAccount(
+            dify,
+            settings.admin_email,
+            settings.admin_name,
+            secret(ADMIN_PASSWORD),
+            secret(INIT_PASSWORD),
+            settings.language,
+        )
+
+    def credential(dify: Dify, server: ModelServer) -> ModelCredential:
+        return ModelCredential(
+            dify,
+            server.settings.served_name,
+            MODEL_TYPES[server.role],
+            fields(deployment, server),
+            secret(api_key_name(server.role)),
+            secret(FINGERPRINT_SALT).encode(),
+        )
+
+    def defaults(dify: Dify) -> DefaultModels:
+        proven = (server for server in servers if server.role not in progress.not_done)
+        return DefaultModels(
+            dify, {MODEL_TYPES[server.role]: server.settings.served_name for server in proven}
+        )
+
+    def chatbot(dify: Dify) -> Chatbot:
+        return Chatbot(
+            dify,
+            bot.name,
+            f"{bot.description} (managed-by: dify-vllm-deploy)",
+            bot.icon,
+            bot.icon_background,
+            deployment.servers["chat"].settings.served_name,
+            text(bot.prompt).strip(),
+            {"temperature": bot.temperature, "top_p": bot.top_p, "max_tokens": bot.max_tokens},
+            bot.opening_statement,
+            bot.suggested_questions,
+        )
+
+    for server in host.loop(servers):
+        endpoint.reachable(name=f"Reach the {server.role} model as Dify will", server=server)
+    resource(name="Create the administrator", settings=settings, make=admin)
+    resource(
+        name="Install the plugin for OpenAI-compatible models",
+        settings=settings,
+        make=lambda dify: Plugin(dify, settings.plugin, progress=host.log),
+    )
+    resource(name="Keep plugins from upgrading themselves", settings=settings, make=PluginAutoUpgrade)
+    for server in host.loop(servers):
+        resource(
+            name=f"Connect the {server.role} model",
+            settings=settings,
+            make=lambda dify, server=server: credential(dify, server),
+            needs=server.role,
+        )
+    resource(name="Set the default models", settings=settings, make=defaults)
+    resource(name="Create and publish the chatbot", settings=settings, make=chatbot, needs="chat")
+    resource(
+        name="Switch on its page and its API",
+        settings=settings,
+        make=lambda dify: SiteAndApi(dify, bot.name),
+        needs="chat",
+    )
+    resource(
+        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs="chat"
+    )

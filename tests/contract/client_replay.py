@@ -1,0 +1,108 @@
+"""A server made of recorded answers of a real Dify 1.16.1, for the client's tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from provision.dify import Dify
+
+RECORDING = Path(__file__).parent / "recordings" / "dify-1.16.1.jsonl"
+EMAIL, PASSWORD = "admin@lab.example.com", "Lab-Passw0rd-1"
+# A POST that reads, or that only opens a session.
+NO_WRITES = ("/list/installations/ids", "/list/latest-versions", "/login")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One recorded exchange; `sent` is the JSON of the request."""
+
+    step: str
+    method: str
+    url: httpx.URL
+    status: int
+    headers: list[tuple[str, str]]
+    content: bytes
+    sent: Any = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        query = "&".join(f"{name}={value}" for name, value in sorted(self.url.params.items()))
+        return self.method, self.url.path, query
+
+
+def recorded() -> Iterator[Line]:
+    """Every exchange of the recording, in its order."""
+    for text in RECORDING.read_text(encoding="utf-8").splitlines():
+        line = json.loads(text)
+        if "request" not in line:
+            continue
+        request, response = line["request"], line["response"]
+        # Tokens were replaced by a placeholder that is no valid cookie.
+        cookies = [value.replace("<value>", "token") for value in response.get("set_cookie", [])]
+        yield Line(
+            step=line["step"],
+            method=request["method"],
+            url=httpx.URL(request["url"]),
+            status=response["status"],
+            headers=[*response["headers"].items(), *(("set-cookie", cookie) for cookie in cookies)],
+            content=b"" if response["status"] == 204 else json.dumps(response["json"]).encode(),
+            sent=request.get("json"),
+        )
+
+
+class Replay:
+    """Answers requests with the recorded answers to the same requests, in their order.
+
+    A read shows its next recorded answer once something was written since it was last asked: so it does
+    not matter how often a client looks before and after it writes.
+    """
+
+    def __init__(self, lines: list[Line], renamed: Mapping[str, str] | None = None) -> None:
+        self._answers: dict[tuple[str, str, str], list[Line]] = {}
+        for line in lines:
+            self._answers.setdefault(line.key, []).append(line)
+        self._renamed = renamed or {}
+        self._shown: dict[tuple[str, str, str], tuple[int, int]] = {}
+        self.requests: list[httpx.Request] = []
+        self.writes: list[tuple[str, str, Any]] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        query = "&".join(f"{name}={value}" for name, value in sorted(request.url.params.items()))
+        key = (request.method, request.url.path, query)
+        assert key in self._answers, f"not recorded: {key}"
+        is_write = request.method != "GET" and not request.url.path.endswith(NO_WRITES)
+        if is_write:
+            body = json.loads(request.content) if request.content else None
+            self.writes.append((request.method, request.url.path, body))
+        index, at = self._shown.get(key, (-1, -1))
+        if at != len(self.writes):
+            index = min(index + 1, len(self._answers[key]) - 1)
+        self._shown[key] = (index, len(self.writes))
+        line = self._answers[key][index]
+        content = line.content.decode()
+        for old, new in self._renamed.items():
+            content = content.replace(json.dumps(old), json.dumps(new))
+        return httpx.Response(line.status, headers=line.headers, content=content)
+
+    def dify(self, server: str) -> Dify:
+        """A client of this server.
+
+        Args:
+            server: unlike that of any other test, as refused passwords are remembered for it.
+        """
+        http = httpx.Client(base_url="http://DIFY", transport=httpx.MockTransport(self))
+        dify = Dify(http, server=server, sleep=lambda _: None)
+        dify.sign_in(EMAIL, PASSWORD)
+        return dify
+
+
+def steps(recording: list[Line], *prefixes: str) -> list[Line]:
+    """The exchanges whose step begins with one of these, prefix by prefix."""
+    return [line for prefix in prefixes for line in recording if line.step.startswith(prefix)]

@@ -1,0 +1,41 @@
+"""A model hub on loopback, with one small model."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hub_process import MODEL, ROOT, WEIGHTS, WEIGHTS_SIZE, Hub
+
+
+@pytest.fixture
+def client_environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of a client that leaves nothing outside the test, and does not wait for minutes."""
+    home = str(tmp_path / "home")
+    short = {
+        f"MODELSCOPE_DOWNLOAD_{what}": "2" for what in ("TIMEOUT", "MAX_RETRIES", "RETRY_MAX_DELAY_SECONDS")
+    }
+    return os.environ | {"HOME": home, "MODELSCOPE_CACHE": home, "TQDM_DISABLE": "1"} | short
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[Hub]:
+    """The hub's program, run as the lab's container runs it: by its path."""
+    folder = tmp_path / "served"
+    (folder / "1_Pooling").mkdir(parents=True)
+    (folder / WEIGHTS).write_bytes(bytes(index * index % 251 for index in range(WEIGHTS_SIZE)))
+    (folder / "config.json").write_text('{"hidden_size": 64}\n')
+    (folder / "1_Pooling" / "config.json").write_text("{}\n")
+    program = ROOT / "lab" / "hub" / "server.py"
+    command = [sys.executable, program, "--host", "127.0.0.1", "--port", "0", f"{MODEL}={folder}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = re.search(r"port (\d+)", process.stdout.readline())
+        assert port is not None
+        yield Hub(f"http://127.0.0.1:{port[1]}", folder)
+        process.terminate()

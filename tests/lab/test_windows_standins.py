@@ -1,0 +1,75 @@
+"""Windows' stand-ins behave as the programs that they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from windows_machine import Machine
+
+from provision.domain.portproxy import REGISTRY_KEY, Rule
+from provision.domain.windows_door import TASK_NAME
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "c")
+
+
+def test_reg_prints_as_windows_does(machine: Machine) -> None:
+    code, out, err = machine.run("reg.exe", "query", REGISTRY_KEY)
+    assert (code, out) == (1, b"")
+    assert err.endswith(b"ERROR: The system was unable to find the specified registry key or value.\r\n")
+    machine.netsh("add", "listenport=81", "connectaddress=172.19.173.46")
+    code, out, err = machine.run("reg.exe", "QUERY", REGISTRY_KEY.lower())
+    key = REGISTRY_KEY.replace("HKLM", "HKEY_LOCAL_MACHINE")
+    assert (code, err) == (0, b"")
+    assert out.lower() == f"\r\n{key}\r\n    */81    REG_SZ    172.19.173.46/81\r\n\r\n".lower().encode()
+
+
+def test_netsh_needs_elevation(machine: Machine) -> None:
+    code, out, _ = machine.netsh("set", "listenport=81", "connectaddress=172.19.173.46", elevated=False)
+    assert (code, out.splitlines()[0]) == (
+        1,
+        b"The requested operation requires elevation (Run as administrator).",
+    )
+    assert machine.rules == []
+    assert machine.writes() == 0
+
+
+def test_netsh_sets_shows_and_deletes(machine: Machine) -> None:
+    for address in ("listenaddress=0.0.0.0", "listenaddress=*"):
+        machine.netsh("set", "listenport=81", address, "connectaddress=172.19.1.1", "connectport=80")
+    machine.netsh("set", "listenport=81", "listenaddress=0.0.0.0", "connectaddress=172.19.1.2")
+    assert machine.rules == [Rule("*", 81, "172.19.1.1", 80), Rule("0.0.0.0", 81, "172.19.1.2", 81)]
+    shown = machine.netsh("show", elevated=False)[1].split(b"\r\n")
+    assert b"--------------- ----------  --------------- ----------" in shown
+    assert b"0.0.0.0         81          172.19.1.2      81" in shown
+    assert machine.netsh("delete", "listenport=81")[0] == 0
+    assert machine.netsh("delete", "listenport=81")[:2] == (
+        1,
+        b"\r\nThe system cannot find the file specified.\r\n",
+    )
+    assert machine.rules == [Rule("0.0.0.0", 81, "172.19.1.2", 81)]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["listenport=81"], ["listenport=99999", "connectaddress=a"], ["connectadress=a"]]
+)
+def test_netsh_refuses_wrong_arguments(machine: Machine, arguments: list[str]) -> None:
+    assert machine.netsh("add", *arguments)[0] == 1
+    assert machine.rules == []
+
+
+def test_schtasks_knows_what_is_registered(machine: Machine) -> None:
+    code, out, _ = machine.run("schtasks.exe", "/query", "/tn", TASK_NAME)
+    assert code == 0
+    assert out.split(b"\r\n")[4].split() == [b"dify-vllm-deploy", b"door", b"N/A", b"Ready"]
+    code, _, err = machine.run("schtasks.exe", "/run", "/tn", "another")
+    assert (code, err) == (1, b"ERROR: The system cannot find the file specified.\r\n")
+
+
+def test_a_chinese_windows_speaks_gbk(machine: Machine) -> None:
+    machine.change(locale="zh-CN")
+    assert "找不到指定的注册表项或值" in machine.run("reg.exe", "query", REGISTRY_KEY)[2].decode("gbk")
+    assert "请求的操作需要提升" in machine.netsh("delete", "listenport=1", elevated=False)[1].decode("gbk")

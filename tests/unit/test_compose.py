@@ -1,0 +1,40 @@
+"""When `docker compose up` has something to do."""
+
+from __future__ import annotations
+
+from provision.domain.compose import differences, nginx_is_stale
+from provision.facts.docker import ComposeStack, Container
+
+EARLY, LATE = "2026-11-22T10:00:00.1Z", "2026-11-22T10:00:09.1Z"
+
+
+def container(config_hash: str = "h", status: str = "running", code: int = 0, at: str = EARLY) -> Container:
+    return Container(config_hash, status, code, at)
+
+
+def test_equal_and_running_is_nothing_to_do() -> None:
+    assert differences({"api": "h"}, {"api": container()}) == []
+
+
+def test_a_finished_one_shot_is_not_down() -> None:
+    assert differences({"init_permissions": "h"}, {"init_permissions": container(status="exited")}) == []
+    failed = {"init_permissions": container(status="exited", code=1)}
+    assert differences({"init_permissions": "h"}, failed) == ["init_permissions is exited"]
+    assert differences({"api": "h"}, {"api": container(status="exited")}) == ["api is exited"]
+
+
+def test_each_reason_is_said() -> None:
+    found = differences({"api": "new", "web": "h"}, {"api": container("old")})
+    assert found == ["api was made from another definition", "web does not exist"]
+
+
+def test_nginx_knows_old_addresses_when_it_is_older_than_what_it_forwards_to() -> None:
+    assert nginx_is_stale({"nginx": container(at=EARLY), "api": container(at=LATE)})
+    assert not nginx_is_stale({"nginx": container(at=LATE), "api": container(at=EARLY)})
+    assert not nginx_is_stale({"api": container()})
+
+
+def test_the_fact_reads_what_docker_prints() -> None:
+    stack = ComposeStack().process(["wanted api abc", f"container api abc running 0 {EARLY}"])
+    assert stack.wanted == {"api": "abc"}
+    assert stack.containers == {"api": Container("abc", "running", 0, EARLY)}

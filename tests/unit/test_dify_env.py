@@ -1,0 +1,96 @@
+"""Dify's .env: ours are set where they stand, everything else keeps its bytes."""
+
+from __future__ import annotations
+
+import pytest
+from dotenv import dotenv_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.domain.dify_env import difference, initial, managed, with_values
+from provision.domain.secrets import ALL, DIFY, RECIPES
+from provision.domain.settings import DifySettings
+
+EXAMPLE = """\
+# Ports
+EXPOSE_NGINX_PORT=80
+EXPOSE_NGINX_SSL_PORT=443
+
+SECRET_KEY=
+# EXPOSE_NGINX_PORT=1
+"""
+
+
+def test_values_are_set_where_they_stand_and_comments_stay() -> None:
+    assert with_values(EXAMPLE, {"EXPOSE_NGINX_PORT": "81"}) == EXAMPLE.replace("PORT=80", "PORT=81")
+
+
+def test_missing_variables_are_appended_once() -> None:
+    once = with_values(EXAMPLE, {"NEW": "1"})
+    assert once.endswith("\n# Added by dify-vllm-deploy\nNEW=1\n")
+    assert with_values(once, {"NEW": "1"}) == once
+
+
+def test_an_owners_line_is_not_touched() -> None:
+    own = EXAMPLE + "HTTP_PROXY='http://me:$ecret@proxy'  # mine\n"
+    assert own.splitlines()[-1] in with_values(own, {"SECRET_KEY": "k7x"}).splitlines()
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Z][A-Z_]{0,8}", fullmatch=True),
+        st.from_regex(r"[ -&(-\[\]-~]{0,20}", fullmatch=True),
+    )
+)
+def test_what_is_written_is_what_is_read(values: dict[str, str]) -> None:
+    from io import StringIO
+
+    text = with_values(EXAMPLE, values)
+    assert with_values(text, values) == text
+    read = dotenv_values(stream=StringIO(text), interpolate=False)
+    assert {name: read[name] for name in values} == values
+
+
+def test_the_difference_names_variables_and_never_values() -> None:
+    assert difference("A=1\nB=2\n", "A=1\nB=3\nC=4\n") == ["B", "C"]
+
+
+def test_links_carry_the_port_and_api_calls_stay_relative() -> None:
+    values = managed(DifySettings(), "http://192.168.1.117:81")
+    assert values["APP_WEB_URL"] == values["FILES_URL"] == "http://192.168.1.117:81"
+    assert values["ENDPOINT_URL_TEMPLATE"] == "http://192.168.1.117:81/e/{hook_id}"
+    assert values["EXPOSE_NGINX_PORT"] == "81"
+    assert "CONSOLE_API_URL" not in values
+    assert "APP_API_URL" not in values
+
+
+def test_a_plugin_mirror_needs_its_lock_file_ignored() -> None:
+    mirror = DifySettings(pip_mirror_url="https://mirror.example/simple")
+    assert managed(mirror, "http://h")["PLUGIN_IGNORE_UV_LOCK"] == "true"
+    assert "PIP_MIRROR_URL" not in managed(DifySettings(), "http://h")
+
+
+def test_pairs_are_equal_and_every_published_secret_is_replaced() -> None:
+    values = initial({name: f"value-of-{name}" for name in DIFY}, "init")
+    assert values["SANDBOX_API_KEY"] == values["CODE_EXECUTION_API_KEY"]
+    assert values["WEAVIATE_API_KEY"] == values["WEAVIATE_AUTHENTICATION_APIKEY_ALLOWED_KEYS"]
+    assert values["REDIS_PASSWORD"] in values["CELERY_BROKER_URL"]
+    assert {f"value-of-{name}" for name in DIFY} <= set(values.values())
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_secrets_have_the_form_that_their_reader_wants(kind: str) -> None:
+    import subprocess
+
+    made = [
+        subprocess.run(["sh", "-c", RECIPES[kind]], capture_output=True, text=True, check=True).stdout  # type: ignore[index]
+        for _ in range(2)
+    ]
+    assert made[0] != made[1]
+    assert set(ALL.values()) == set(RECIPES)
+    lengths = {"word": 42, "short_word": 28, "base64url": 43}
+    assert len(made[0]) == lengths[kind]
+    if kind != "base64url":
+        assert made[0].isalnum()
+        assert made[0][0].isalpha()
+        assert made[0][1].isdigit()

@@ -1,0 +1,165 @@
+"""Requests, sessions and waiting, with scripted answers."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from provision.dify import Dify, DifyError, wait_until_ready
+
+PASSWORD = "Canary-Passw0rd"
+COOKIES = [("set-cookie", "access_token=acc1; Path=/"), ("set-cookie", "csrf_token=csrf1; Path=/")]
+REFUSED = httpx.ConnectError("connection refused")
+_servers = itertools.count()
+
+Answer = httpx.Response | Exception
+
+
+def ok(body: object = None, version: str = "1.16.1", extra: list[tuple[str, str]] | None = None) -> Answer:
+    return httpx.Response(200, headers=[("X-Version", version), *(extra or [])], json=body or {})
+
+
+def login() -> Answer:
+    return ok({"result": "success"}, extra=COOKIES)
+
+
+def refused(status: int, code: str = "unauthorized", message: str = "no") -> Answer:
+    return httpx.Response(status, headers={"X-Version": "1.16.1"}, json={"code": code, "message": message})
+
+
+class Script:
+    """Gives one answer after another, whatever is asked; each is used once."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self._answers: Iterator[Answer] = iter(answers)
+        self.requests: list[httpx.Request] = []
+        self.slept: list[float] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def dify(self, signed_in: bool = True) -> Dify:
+        http = httpx.Client(base_url="http://dify:81/", transport=httpx.MockTransport(self))
+        dify = Dify(http, server=f"scripted {next(_servers)}", sleep=self.slept.append)
+        if signed_in:
+            dify.sign_in("Admin@Example.com", PASSWORD)
+        return dify
+
+
+def read(dify: Dify) -> object:
+    return dify.console.send("Read", "GET", "apps", repeatable=True).body
+
+
+@pytest.mark.parametrize(
+    "broken", [httpx.ReadTimeout("slow"), httpx.ConnectError("refused"), httpx.Response(502)]
+)
+def test_reads_are_repeated(broken: Answer) -> None:
+    script = Script(ok(), login(), broken, broken, ok({"data": []}))
+    assert read(script.dify()) == {"data": []}
+    assert script.slept == [1.0, 2.0]
+
+
+def test_reads_are_not_repeated_for_ever() -> None:
+    script = Script(ok(), login(), *[REFUSED] * 4)
+    with pytest.raises(DifyError, match="apps got no answer from http://dify:81"):
+        read(script.dify())
+
+
+@pytest.mark.parametrize("broken", [httpx.ReadTimeout("slow"), httpx.Response(502, text="<html>")])
+def test_writes_are_not_repeated(broken: Answer) -> None:
+    script = Script(ok(), login(), broken)
+    with pytest.raises(DifyError, match="Write: POST /console/api/apps"):
+        script.dify().console.send("Write", "POST", "apps", body={})
+    assert len(script.requests) == 3
+
+
+def test_every_request_has_time_outs() -> None:
+    script = Script(ok(), login(), ok())
+    read(script.dify())
+    for request in script.requests:
+        assert all(request.extensions["timeout"].values())
+
+
+def test_expired_session_is_renewed_once() -> None:
+    expired = refused(401)
+    script = Script(ok(), login(), ok(), expired, login(), ok({"data": [1]}))
+    dify = script.dify()
+    read(dify)
+    assert read(dify) == {"data": [1]}
+    again = Script(ok(), login(), ok(), expired, login(), expired)
+    dify = again.dify()
+    read(dify)
+    with pytest.raises(DifyError, match="401"):
+        read(dify)
+
+
+def test_password_never_shows() -> None:
+    script = Script(ok(), refused(401, "authentication_failed", f"{PASSWORD} is wrong"))
+    with pytest.raises(DifyError) as error:
+        read(script.dify())
+    assert PASSWORD not in f"{error.value!r} {error.value}"
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (httpx.Response(200, text="<html>hello</html>"), "without a version"),
+        (ok(version="1.3.1"), "1.15.0 and newer"),
+    ],
+)
+def test_password_is_not_sent_to_a_server_of_another_kind(first: Answer, told: str) -> None:
+    script = Script(first)
+    with pytest.raises(DifyError, match=told):
+        read(script.dify())
+    assert [request.method for request in script.requests] == ["GET"]
+
+
+def test_login_without_workspace() -> None:
+    script = Script(ok(), ok({"result": "fail", "data": "workspace not found"}))
+    with pytest.raises(DifyError, match="has no workspace"):
+        read(script.dify())
+
+
+def test_unexpected_shape_is_told() -> None:
+    script = Script(ok({"step": 3}))
+    with pytest.raises(DifyError, match="'step' is int instead of str"):
+        script.dify().transport.send("Look", "GET", "console/api/setup").get("step", str)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            {"error": {"type": "authorization_error", "message": "Forbidden"}},
+            "403 authorization_error: Forbidden",
+        ),
+        ({"custom": "max_keys_exceeded", "message": "Too many"}, "403 max_keys_exceeded: Too many"),
+        ({"code": "forbidden", "message": "No"}, "403 forbidden: No"),
+        ([], "403: Forbidden"),
+    ],
+)
+def test_error_shapes(body: object, told: str) -> None:
+    script = Script(httpx.Response(403, json=body))
+    with pytest.raises(DifyError, match=told):
+        script.dify().transport.send("Look", "GET", "x")
+
+
+def test_start_is_waited_out() -> None:
+    starting: list[Answer] = [REFUSED, httpx.Response(502), refused(500, "unknown")]
+    script = Script(*starting, ok({"step": "not_started"}))
+    wait_until_ready(script.dify(), 60, script.slept.append)
+    assert script.slept == [2.0, 2.0, 2.0]
+
+
+def test_start_is_not_waited_for_ever() -> None:
+    script = Script(*[httpx.Response(502, text="<html>") for _ in range(100)])
+    with pytest.raises(DifyError, match=r"not ready after 10 s; last: GET /console/api/setup answered 502"):
+        wait_until_ready(script.dify(), 10, script.slept.append)
+    assert len(script.requests) <= 6

@@ -1,0 +1,130 @@
+"""Settings are refused early, with a message that names setting, value and remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from provision.domain.deployment import Deployment, deployment
+from provision.domain.settings import MANAGED_FLAGS
+from provision.domain.validation import SettingsError, merged, parse
+
+GROUPS = {"chat": ["a"], "embed": ["b"], "score": ["c"], "dify": ["d"]}
+PLACES = {name: {"ssh_hostname": f"10.0.0.{number}"} for number, name in enumerate("abcd", 1)}
+
+
+def build(**changes: dict[str, Any]) -> Deployment:
+    return deployment(GROUPS, {host: merged(PLACES[host], changes.get(host, {})) for host in PLACES})
+
+
+def problems(**changes: dict[str, Any]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        build(**changes)
+    return caught.value.problems
+
+
+def test_defaults_make_the_owners_four_machines() -> None:
+    plan = build()
+    assert plan.servers["chat"].endpoint == "http://10.0.0.1:8080/v1"
+    assert plan.servers["chat"].settings.max_model_len == 1024
+    assert plan.servers["chat"].model_dir == "/srv/dify-vllm/models/Qwen--Qwen3-0.6B"
+    assert plan.dify_url == "http://10.0.0.4:81"
+    assert [server.role for server in plan.on("b")] == ["embed"]
+
+
+def test_an_own_folder_is_used_as_it_is() -> None:
+    path = "/mnt/d/gx/Desktop/Model/Qwen3-0___6B"
+    assert build(a={"chat": {"model_path": path}}).servers["chat"].model_dir == path
+
+
+@pytest.mark.parametrize(
+    ("host", "data", "expected"),
+    [
+        (
+            "a",
+            {"chat": {"max_modle_len": 1}},
+            "a: chat.max_modle_len is not a setting; did you mean 'max_model_len'?",
+        ),
+        ("a", {"chta": {}}, "a: chta is not a setting"),
+        ("d", {"dify": {"port": 70000}}, "d: dify.port = 70000: Input should be less than or equal to 65535"),
+        ("d", {"dify": {"bot": {"tempreature": 1}}}, "did you mean 'temperature'?"),
+        ("d", {"dify": {"folder": "/mnt/c/dify"}}, "must not lie on a Windows drive"),
+        ("d", {"dify": {"env": {"A": "it's"}}}, "A holds a quote"),
+        ("d", {"dify": {"port": 443}}, "port and ssl_port are both 443"),
+        (
+            "c",
+            {"score": {"endpoint": "http://i-1.gpushare.com:43044"}},
+            "must end with /v1, for instance http://i-1.",
+        ),
+        ("b", {"embed": {"endpoint": "http://localhost:8000/v1"}}, "is a loopback address"),
+        ("b", {"embed": {"endpoint": "http://127.0.0.1:8000/v1"}}, "is a loopback address"),
+        ("b", {"ssh_hostname": "127.0.0.1"}, "b: embed.endpoint is not set"),
+        ("a", {"chat": {"model_path": "Model/Qwen3"}}, "must be an absolute path"),
+        ("a", {"chat": {"vllm_port": 8080}}, "a: port 8080 is used by chat.listen_port and chat.vllm_port"),
+        ("a", {"chat": {"extra_args": ["--max_model_len=5"]}}, "--max-model-len is managed by a setting"),
+        (
+            "d",
+            {"dify": {"bot": {"max_tokens": 1024}}},
+            "leaves no room for a question in chat.max_model_len = 1024",
+        ),
+        ("d", {"ssh_hostname": "localhost"}, "d: dify.public_url is not set"),
+        (
+            "a",
+            {"serving": {"data_dir": "hy-tmp"}},
+            "a: serving.data_dir = 'hy-tmp': must be an absolute path",
+        ),
+    ],
+)
+def test_refused(host: str, data: dict[str, Any], expected: str) -> None:
+    found = problems(**{host: data})
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_every_problem_is_told_at_once() -> None:
+    found = problems(a={"chat": {"vllm_port": 0}}, b={"embed": {"nmae": 1}}, d={"dify": {"port": 0}})
+    assert [line.split(":")[0] for line in found] == ["a", "b", "d"]
+
+
+def test_a_host_may_hold_all_roles_when_their_ports_differ() -> None:
+    groups = {role: ["a"] for role in GROUPS}
+    one = merged(PLACES["a"], {"embed": {"listen_port": 8081}, "score": {"listen_port": 8082}})
+    assert [server.role for server in deployment(groups, {"a": one}).on("a")] == ["chat", "embed", "score"]
+    with pytest.raises(SettingsError, match=r"port 8080 is used by chat\.listen_port and embed\.listen_port"):
+        deployment(groups, {"a": PLACES["a"]})
+
+
+def test_roles_need_a_host_and_only_one() -> None:
+    with pytest.raises(SettingsError, match="no host has the role dify"):
+        deployment({"chat": ["a"]}, {"a": PLACES["a"]})
+    with pytest.raises(SettingsError, match="role chat is given to a, b"):
+        deployment({"chat": ["a", "b"], "dify": ["d"]}, PLACES)
+
+
+def test_layers_merge_key_by_key() -> None:
+    low = {"chat": {"env": {"A": "1"}, "vllm_port": 1}, "serving": {"data_dir": "/a"}}
+    high = {"chat": {"env": {"B": "2"}}}
+    assert merged(low, high)["chat"] == {"env": {"A": "1", "B": "2"}, "vllm_port": 1}
+    assert low["chat"]["env"] == {"A": "1"}
+
+
+def test_group_data_holds_every_setting_with_its_default() -> None:
+    """What group_data/ shows as defaults is what the code takes as defaults."""
+    import runpy
+
+    for namespace, file in {
+        "serving": "all",
+        "chat": "chat",
+        "embed": "embed",
+        "score": "score",
+        "dify": "dify",
+    }.items():
+        shown = runpy.run_path(f"group_data/{file}.py")[namespace]
+        assert parse(namespace, shown, where="group_data") == parse(namespace, {}, where="defaults")
+        model = type(parse(namespace, {}, where=""))
+        assert set(shown) == set(model.model_fields), namespace
+
+
+def test_managed_flags_are_spelt_as_vllm_spells_them() -> None:
+    assert all(flag.startswith("--") and "_" not in flag for flag in MANAGED_FLAGS)
