@@ -169,7 +169,8 @@ def staging_folder(staging: Path, model: str) -> Iterator[None]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         mark = staging / STAGING_MARK
-        if not mark.exists() and any(staging.iterdir()):
+        # Only the manifest is left of a run that was killed between its last two steps.
+        if any(staging.iterdir()) and not mark.exists() and not (staging / MANIFEST).exists():
             raise FetchError(f"{staging} holds other files; name an empty or new folder with --staging")
         mark.write_text(f"{model}\n", encoding="utf-8")
         yield
@@ -206,15 +207,15 @@ def download(model: str, revision: str, endpoint: str, staging: Path, workers: i
 
 @contextmanager
 def progress(staging: Path, total: int) -> Iterator[None]:
-    """Print a line every few seconds: the newest file, how much there is of how much, and the rate."""
+    """Print a line every few seconds: the file under way, how much there is of how much, and the rate."""
     done = threading.Event()
 
     def report() -> None:
         before = _downloaded(staging)[0]
         while not done.wait(PROGRESS_SECONDS):
-            now, newest = _downloaded(staging)
+            now, file = _downloaded(staging)
             rate = (now - before) / PROGRESS_SECONDS
-            print(f"{newest}: {_mb(now)} of {_mb(total)}, {_mb(rate)}/s", flush=True)
+            print(f"{file}: {_mb(now)} of {_mb(total)}, {_mb(rate)}/s", flush=True)
             before = now
 
     reporter = threading.Thread(target=report, daemon=True)
@@ -227,8 +228,8 @@ def progress(staging: Path, total: int) -> Iterator[None]:
 
 
 def _downloaded(staging: Path) -> tuple[int, str]:
-    """Bytes on the disk (not the holes of files written from several places), and the newest file."""
-    total, newest, newest_at = 0, "", 0
+    """Bytes on the disk (not the holes of files written from several places), and the file under way."""
+    total, under_way, latest = 0, "", (False, 0)
     for path in staging.rglob("*"):
         try:
             state = path.stat()
@@ -236,9 +237,9 @@ def _downloaded(staging: Path) -> tuple[int, str]:
             continue  # renamed or removed by the client meanwhile
         if path.is_file():
             total += min(state.st_size, state.st_blocks * 512)
-            if state.st_mtime_ns > newest_at:
-                newest, newest_at = path.name.removesuffix(".incomplete"), state.st_mtime_ns
-    return total, newest
+            if (order := (path.suffix == ".incomplete", state.st_mtime_ns)) > latest:
+                under_way, latest = path.name.removesuffix(".incomplete"), order
+    return total, under_way
 
 
 def _mb(size: float) -> str:
@@ -263,7 +264,7 @@ def check(staging: Path, files: list[ModelFile]) -> None:
 
 def tidy(folder: Path, files: list[ModelFile]) -> None:
     """Remove what the listing does not name (the client's own notes), and let every user read the rest."""
-    wanted = {folder / file.path for file in files}
+    wanted = {folder / MANIFEST, *(folder / file.path for file in files)}
     for path in sorted(folder.rglob("*"), reverse=True):
         if path in wanted:
             path.chmod(0o644)
@@ -317,8 +318,8 @@ def fetch(options: argparse.Namespace) -> str:
         with progress(staging, total):
             download(model, revision, options.endpoint, staging, options.workers)
         check(staging, files)
-        tidy(staging, files)
         write_manifest(staging, model, revision, files)
+        tidy(staging, files)
         put_in_place(staging, target)
     seconds = time.monotonic() - begun
     return f"{model}: {len(files)} files, {_mb(total)} in {seconds:.0f} s, verified, in {target}"

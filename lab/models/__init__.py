@@ -37,7 +37,7 @@ def ensure(cache: Path) -> Path:
             unfinished = recipes.scratch(folder)
             python = _environment(unfinished / "venv", cache / "uv")
             models = unfinished / "models"
-            command = [python, "-m", "lab.models.generate", models]
+            command = [str(python), "-m", "lab.models.generate", str(models)]
             subprocess.run(command, check=True, cwd=paths.ROOT, stdout=subprocess.DEVNULL)
             models.rename(folder)
             shutil.rmtree(unfinished)
@@ -51,10 +51,11 @@ def _environment(folder: Path, package_cache: Path) -> Path:
     if (index := pip_settings.index_url()) is not None:
         environment["UV_DEFAULT_INDEX"] = index
     sources = [str(source) for source in pip_settings.machine_folders()] or [pip_settings.PYTORCH_CPU_PAGE]
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
+    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
     python = folder / "bin" / "python"
-    install = [*uv, "pip", "install", "--quiet", "--python", python, "--link-mode", "symlink"]
+    install = [*uv, "pip", "install", "--quiet", "--python", str(python), "--link-mode", "symlink"]
     for source in sources:
         install += ["--find-links", source]
-    subprocess.run([*install, "--requirements", _RECIPE / "requirements.txt"], check=True, env=environment)
+    install += ["--requirements", str(_RECIPE / "requirements.txt")]
+    subprocess.run(install, check=True, env=environment)
     return python

@@ -7,9 +7,11 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-# The running process carries this variable; comparing it with what is wanted tells whether a
-# restart is due, even when the run that wrote the new files died before it restarted anything.
-DIGEST_VARIABLE = "SERVICE_DIGEST"
+# Written by the launcher: its process id, which the program keeps, and the digest of the description.
+# Comparing it with what runs and what is wanted tells whether a restart is due, even when the run that
+# wrote the new files died before it restarted anything. (The environment would not do: nginx overwrites
+# its own with the process title.)
+STARTED = "started"
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,6 @@ class Service:
 
     def launcher_script(self) -> str:
         """A shell script both supervisors run, so that arguments are quoted once and by one rule."""
-        exports = {**self.env, DIGEST_VARIABLE: self.digest}
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in exports.items()]
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in self.env.items()]
+        lines += [f'echo "$$ {self.digest}" >{shlex.quote(f"{self.directory}/{STARTED}")}']
         return "\n".join(["#!/bin/sh", f"# {self.description}", *lines, f"exec {shlex.join(self.argv)}", ""])

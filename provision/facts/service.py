@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.service import DIGEST_VARIABLE
+from provision.domain.service import STARTED
 
 
 @dataclass(frozen=True)
@@ -37,38 +37,42 @@ class _Status(FactBase[ServiceStatus]):
             running=found.get("ActiveState") == "active",
             enabled=found.get("UnitFileState") == "enabled",
             stale=found.get("NeedDaemonReload") == "yes",
-            digest=found.get(DIGEST_VARIABLE, ""),
+            digest=found.get("Digest", ""),
         )
 
 
-def _digest_of(pid: str) -> str:
-    return f"tr '\\0' '\\n' </proc/{pid}/environ 2>/dev/null | grep ^{DIGEST_VARIABLE}=; true"
+def _digest(directory: str) -> StringCommand:
+    """Prints the digest that the launcher noted, if it noted it for the process in ``$p``."""
+    started = QuoteString(f"{directory}/{STARTED}")
+    return StringCommand(
+        "[ -e", started, "] && read -r pid digest <", started,
+        '&& [ "$pid" = "$p" ] && echo "Digest=$digest"; true',
+    )  # fmt: skip
 
 
 class SystemdService(_Status):
-    """A systemd unit."""
+    """A systemd unit whose launcher lies in the given folder."""
 
-    def command(self, unit: str) -> StringCommand:
+    def command(self, unit: str, directory: str) -> StringCommand:
         show = StringCommand(
             "systemctl show --property=ActiveState,UnitFileState,NeedDaemonReload,MainPID", QuoteString(unit)
         )
         return StringCommand(
-            "s=$(", show, '); echo "$s"; p=${s##*MainPID=}; p=${p%%[!0-9]*};', _digest_of("$p")
-        )
+            "s=$(", show, '); echo "$s"; p=${s##*MainPID=}; p=${p%%[!0-9]*};', _digest(directory)
+        )  # fmt: skip
 
 
 class SupervisorProgram(_Status):
     """A program under the supervisord that has the given configuration file."""
 
-    def command(self, program: str, configuration: str) -> StringCommand:
+    def command(self, program: str, configuration: str, directory: str) -> StringCommand:
         control = StringCommand("supervisorctl", "-c", QuoteString(configuration))
         return StringCommand(
             "[ -e", QuoteString(configuration), "] || exit 0;",
             "s=$(", control, "status", QuoteString(program), "2>/dev/null);",
             'case "$s" in *RUNNING*|*STARTING*) echo ActiveState=active; echo UnitFileState=enabled;; esac;',
             "p=$(", control, "pid", QuoteString(program), "2>/dev/null);",
-            'case "$p" in ""|0|*[!0-9]*) exit 0;; esac;',
-            _digest_of("$p"),
+            _digest(directory),
         )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def _under_systemd(wanted: Service) -> Commands:
     unit = f"{wanted.name}.service"
     text = StringIO(render("systemd.service.j2", service=wanted))
     yield from files.put._inner(src=text, dest=f"/etc/systemd/system/{unit}", mode="644")
-    status = host.get_fact(SystemdService, unit=unit)
+    status = host.get_fact(SystemdService, unit=unit, directory=wanted.directory)
     if status.stale or not status.enabled:
         yield StringCommand("systemctl daemon-reload")
     if not status.enabled:
@@ -65,7 +65,12 @@ def _under_systemd(wanted: Service) -> Commands:
 def _under_supervisord(wanted: Service) -> Commands:
     text = StringIO(render("supervisor_program.conf.j2", service=wanted))
     yield from files.put._inner(src=text, dest=f"{SUPERVISOR}/conf.d/{wanted.name}.conf", mode="644")
-    status = host.get_fact(SupervisorProgram, program=wanted.name, configuration=SUPERVISOR_CONFIGURATION)
+    status = host.get_fact(
+        SupervisorProgram,
+        program=wanted.name,
+        configuration=SUPERVISOR_CONFIGURATION,
+        directory=wanted.directory,
+    )
     if _as_wanted(status, wanted):
         return
     control = StringCommand("supervisorctl -c", QuoteString(SUPERVISOR_CONFIGURATION))

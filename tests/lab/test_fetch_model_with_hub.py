@@ -140,6 +140,16 @@ def test_a_killed_download_goes_on_where_it_stopped(
     assert contents(target).items() >= hub.contents().items()
 
 
+def test_a_run_killed_just_before_its_end_is_finished_by_the_next(
+    hub: Hub, fetch: Fetch, staging: Path, target: Path
+) -> None:
+    fetch()
+    target.rename(staging)
+    assert fetch().returncode == 0
+    assert contents(target).items() >= hub.contents().items()
+    assert hub.file_bytes() == WEIGHTS_SIZE
+
+
 def test_two_downloads_do_not_share_a_staging_folder(
     hub: Hub, command: list[str], client_environment: dict[str, str], fetch: Fetch, staging: Path
 ) -> None:

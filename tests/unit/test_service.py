@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.domain.service import DIGEST_VARIABLE, Service
+from provision.domain.service import STARTED, Service
 
 ONE = Service(
     "n", "d", ["/bin/prog", "a b", '{"x": false}', "$HOME"], "u", "/d", {"K": "it's $5"}, ["model-1"]
@@ -30,11 +30,12 @@ def test_words_for_people_are_no_reason_to_restart() -> None:
 
 def test_the_launcher_passes_arguments_and_environment_unharmed(tmp_path: Path) -> None:
     program = tmp_path / "prog"
-    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" "$K" "${DIGEST_VARIABLE}"\n')
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "$K" "$$"\n')
     program.chmod(0o755)
-    service = dataclasses.replace(ONE, argv=[str(program), *ONE.argv[1:]])
+    service = dataclasses.replace(ONE, argv=[str(program), *ONE.argv[1:]], directory=str(tmp_path))
     launcher = tmp_path / "run"
     launcher.write_text(service.launcher_script())
     launcher.chmod(0o755)
     said = subprocess.run([str(launcher)], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert said == ["a b", '{"x": false}', "$HOME", "it's $5", service.digest]
+    assert said[:-1] == ["a b", '{"x": false}', "$HOME", "it's $5"]
+    assert (tmp_path / STARTED).read_text() == f"{said[-1]} {service.digest}\n"
