@@ -57,9 +57,7 @@ def _stand_ins(docker: Docker) -> None:
     service_images.ensure(docker)
     git_server.serve(docker, git_server.repositories())
     registry.serve(docker)
-    with step("images in the place of Dify's"):
-        names = dify_images.ensure(docker)
-    registry.publish(docker, names)
+    registry.publish(docker, dify_images.ensure(docker))
 
 
 def _together(*jobs: Callable[[], object]) -> None:

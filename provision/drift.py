@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -15,36 +16,37 @@ from typing import Any
 IN_SYNC, FAILED, DRIFTED = 0, 1, 2
 
 
+# How pyinfra says on stderr that a host could not be looked at; its JSON report of a dry run does not.
+FAILURE = re.compile(
+    r"^\s*\[(\S+)\]\s+((?:Could not connect|SSH error|Error|Authentication error).*)$", re.MULTILINE
+)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
 @dataclass(frozen=True)
 class Drift:
     """What a dry run found.
 
     Attributes:
         changes: (host, operation) pairs, in the order of the deploy.
-        failed: hosts that could not be looked at.
+        failures: (host, reason) pairs of hosts that could not be looked at.
     """
 
     changes: list[tuple[str, str]]
-    failed: list[str]
-
-    @property
-    def exit_code(self) -> int:
-        if self.failed:
-            return FAILED
-        return DRIFTED if self.changes else IN_SYNC
+    failures: list[tuple[str, str]]
 
 
-def read(report: dict[str, Any], stderr: str = "") -> Drift:
-    """Read pyinfra's JSON report of a dry run.
+def read(report: dict[str, Any], stderr: str) -> Drift:
+    """Read what ``pyinfra --dry --json`` prints.
 
     Args:
-        report: what ``pyinfra --dry --json`` prints.
-        stderr: what it says beside; names hosts that it could not reach.
+        report: its stdout.
+        stderr: what it says beside.
     """
     changes = [
         (host, operation["name"]) for operation in report["plan"] for host in operation["hosts_with_change"]
     ]
-    return Drift(changes, sorted(set(report.get("results", {}).get("failed_hosts", []))))
+    return Drift(changes, FAILURE.findall(COLOUR.sub("", stderr)))
 
 
 def main() -> int:
@@ -57,23 +59,26 @@ def main() -> int:
     run = subprocess.run(
         ["pyinfra", "--dry", "--json", *given.more, given.inventory, "deploy.py"],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
     try:
-        drift = read(json.loads(run.stdout))
-    except (ValueError, KeyError):
-        return FAILED
-    if run.returncode and not drift.failed:
+        drift = read(json.loads(run.stdout), run.stderr)
+    except ValueError:  # it ended before it had a plan: no host left, or settings that are not right
+        print(run.stderr, file=sys.stderr, end="")
         return FAILED
     for host, operation in drift.changes:
         print(f"drifted  {host}: {operation}")
-    for host in drift.failed:
-        print(f"failed   {host}")
-    if drift.exit_code == IN_SYNC:
-        print("in sync")
-    return drift.exit_code
+    for host, reason in drift.failures:
+        print(f"failed   {host}: {reason}")
+    if run.returncode or drift.failures:
+        print(run.stderr, file=sys.stderr, end="")
+        return FAILED
+    if drift.changes:
+        return DRIFTED
+    print("in sync")
+    return IN_SYNC
 
 
 if __name__ == "__main__":

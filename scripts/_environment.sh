@@ -8,7 +8,7 @@ ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 cd -- "$ROOT"
 # Containers, mount namespaces and package installation are root's.
 if [ "$(id -u)" -ne 0 ]; then
-    exec sudo --preserve-env -- "$(command -v bash)" "$ROOT/scripts/$(basename -- "$0")" "$@"
+    exec sudo --preserve-env -- "$(command -v bash)" "$ROOT/scripts/$(basename -- "$(readlink -f -- "$0")")" "$@"
 fi
 exec </dev/null
 # dockerd and iptables live in sbin, which is not on everybody's PATH.

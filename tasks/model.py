@@ -38,7 +38,7 @@ def download_models(deployment: Deployment) -> None:
     )
     files.directory(name="Make the data folder", path=data, mode="755")
     files.directory(name="Make the cache folder", path=f"{data}/cache", mode="755")
-    for cache in host.loop(("vllm", "huggingface")):
+    for cache in host.loop(("huggingface", "python", "vllm")):
         files.directory(
             name=f"Make the cache of {cache}", path=f"{data}/cache/{cache}", user=USER, mode="755"
         )

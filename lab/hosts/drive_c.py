@@ -35,5 +35,7 @@ def _fill(docker: Docker) -> None:
     carrier = docker.run(
         "create", "--label", LABEL, f"--volume={VOLUME}:/mnt/c", tag("bookworm")
     ).stdout.strip()
-    docker.put(carrier, files)
-    docker.run("rm", carrier)
+    try:
+        docker.put(carrier, files)
+    finally:
+        docker.run("rm", carrier)

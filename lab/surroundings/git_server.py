@@ -18,7 +18,7 @@ START_SECONDS = 20
 
 def repositories() -> Path:
     """The folder with the bare repository ``dify.git``, built when its recipe is new."""
-    folder = paths.CACHE / f"git-{recipes.digest(Path(repository.__file__).parent)}"
+    folder = paths.CACHE / f"git-{recipes.digest(repository.COMPOSE, Path(repository.__file__))}"
     with step("Dify's repository") as current, recipes.only_one("git"):
         if folder.exists():
             current.note = "from the cache"

@@ -59,6 +59,8 @@ def vllm(*, server: ModelServer) -> Commands:
                 "HOME": f"{data}/services/{server.role}-vllm",
                 "VLLM_CACHE_ROOT": f"{data}/cache/vllm",
                 "HF_HOME": f"{data}/cache/huggingface",
+                # The packages are root's; without a place of its own every start would compile them again.
+                "PYTHONPYCACHEPREFIX": f"{data}/cache/python",
                 "HF_HUB_OFFLINE": "1",
                 "VLLM_NO_USAGE_STATS": "1",
                 **server.settings.env,

@@ -1,0 +1,74 @@
+"""Four machines, as in the owner's notes. Copy this file, put your addresses in, run:
+
+    pyinfra inventories/prod.py deploy.py
+
+Every setting and its default stands in group_data/; a host's entry here overrides it key by key.
+"""
+
+from provision.inventory import check
+
+_SSH = {
+    "ssh_user": "root",
+    "ssh_config_file": "inventories/ssh_config",
+    "ssh_known_hosts_file": "inventories/known_hosts",
+    # A key that is not in that file ends the connection; see known_hosts.example.
+    "ssh_strict_host_key_checking": "yes",
+}
+
+# The GPU box. To use a model that you have already: "model_path": "/data/models/Qwen3-0___6B".
+chat = [("gpu-box", {**_SSH, "ssh_hostname": "192.168.1.50", "chat": {"max_model_len": 1024}})]
+
+# Two rented GPU servers (gpushare). Three numbers that are easily confused: ssh_port is the provider's
+# ssh port, listen_port is the one inside port that it publishes, endpoint is where the outside finds it.
+# /hy-tmp is the provider's data disk; what lies there is gone a day after power-off, and the next run
+# brings it back.
+_RENTED = {"data_dir": "/hy-tmp/dify-vllm", "index_url": "https://mirrors.aliyun.com/pypi/simple"}
+embed = [
+    (
+        "rented-embed",
+        {
+            **_SSH,
+            "ssh_hostname": "i-2.gpushare.com",
+            "ssh_port": 20713,
+            "serving": _RENTED,
+            "embed": {"listen_port": 8080, "endpoint": "http://i-2.gpushare.com:42141/v1"},
+        },
+    )
+]
+score = [
+    (
+        "rented-score",
+        {
+            **_SSH,
+            "ssh_hostname": "i-1.gpushare.com",
+            "ssh_port": 20714,
+            "serving": _RENTED,
+            "score": {"listen_port": 8080, "endpoint": "http://i-1.gpushare.com:43044/v1"},
+        },
+    )
+]
+
+# The Windows machine: an sshd inside its WSL distribution, which Windows forwards port 2222 to. People
+# reach Dify at the LAN address of Windows.
+dify = [
+    (
+        "dify-wsl",
+        {
+            **_SSH,
+            "ssh_hostname": "192.168.1.117",
+            "ssh_port": 2222,
+            "dify": {
+                "port": 81,
+                "public_url": "http://192.168.1.117:81",
+                "admin_email": "admin@example.com",
+                "bot": {"name": "mofei"},
+            },
+        },
+    )
+]
+
+# Chat in the same WSL as Dify instead of a box of its own: give that host both roles, and the chat model an
+# endpoint that Dify's containers understand:
+# http://host.docker.internal:8080/v1 is one; inventories/single.py shows a host with several roles.
+
+check(globals())

