@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from lab import base_images, containers, daemon, models, paths
+from lab.addresses import ALL
 from lab.dify import images as dify_images
 from lab.docker import LABEL, Docker
 from lab.hosts import boot, catalogue, drive_c, keys
@@ -16,6 +17,8 @@ from lab.hosts import images as host_images
 from lab.steps import step
 from lab.surroundings import git_server, model_hub, registry
 from lab.surroundings import images as service_images
+
+OURS = frozenset(containers.name_of(address) for address in ALL)
 
 
 def real_dify() -> bool:
@@ -69,40 +72,65 @@ def _together(*jobs: Callable[[], object]) -> None:
 
 
 def down(with_cache: bool = False) -> None:
-    """Remove the lab's containers, volumes and network, and stop its own engine.
+    """Remove the lab's containers, drive and network, and stop its own engine.
+
+    Removes by name, never by label: a container has the labels of its image, so that a label would also find
+    what somebody else started from an image of the lab. Their containers keep the engine running.
 
     Args:
         with_cache: remove the images and everything else that would make the next `up` quick, too.
+
+    Raises:
+        lab.daemon.EngineError: ``with_cache`` while the lab's own engine holds containers of others.
     """
     docker = daemon.connect()
+    foreign = _foreign(docker) if docker and docker == daemon.own() else []
+    if foreign and with_cache:
+        raise daemon.EngineError(f"its engine holds containers of others, left alone: {', '.join(foreign)}")
     if docker:
-        with step("containers, volumes, network") as current:
+        with step("containers, drive, network") as current:
             current.note = f"{_remove(docker)} containers"
         if with_cache:
             with step("images"):
-                _remove_listed(docker, "image", "ls")
+                _remove_images(docker)
     with step("docker engine") as current:
-        current.note = "stopped" if daemon.stop() else "not ours, left alone" if docker else "none ran"
+        if foreign:
+            current.note = f"left running for {', '.join(foreign)}"
+        else:
+            current.note = "stopped" if daemon.stop() else "not ours, left alone" if docker else "none ran"
     shutil.rmtree(paths.STATE if with_cache else paths.RUN, ignore_errors=True)
 
 
+def _containers(docker: Docker) -> list[str]:
+    return docker.run("container", "ls", "--all", "--format", "{{.Names}}").stdout.split()
+
+
+def _foreign(docker: Docker) -> list[str]:
+    """The containers of an engine that are not the lab's, running or not."""
+    return sorted(set(_containers(docker)) - OURS)
+
+
 def _remove(docker: Docker) -> int:
-    removed = _remove_listed(docker, "container", "ls", "--all")
-    _remove_listed(docker, "volume", "ls")
-    _remove_listed(docker, "network", "ls")
-    return removed
+    ours = sorted(set(_containers(docker)) & OURS)
+    if ours:
+        docker.run("container", "rm", "--force", "--volumes", *ours)
+    if docker.has_volume(drive_c.VOLUME):
+        docker.run("volume", "rm", drive_c.VOLUME)
+    if docker.run("network", "inspect", containers.NETWORK, check=False).returncode == 0:
+        docker.run("network", "rm", containers.NETWORK)
+    return len(ours)
 
 
-def _remove_listed(docker: Docker, kind: str, *listing: str) -> int:
-    """Remove everything of a kind that has the lab's label; returns how many there were."""
-    found = docker.run(kind, *listing, "--quiet", "--filter", f"label={LABEL}").stdout.split()
-    options = {"container": ["--force", "--volumes"], "image": ["--force"]}.get(kind, [])
-    if found:
-        docker.run(kind, "rm", *options, *found)
-    return len(found)
+def _remove_images(docker: Docker) -> None:
+    """Images that a container still needs stay: without --force the engine refuses to remove them."""
+    found = docker.run("image", "ls", "--quiet", "--filter", f"label={LABEL}").stdout.split()
+    for image in dict.fromkeys(found):
+        tags = docker.run("image", "inspect", "--format", '{{join .RepoTags " "}}', image, check=False)
+        docker.run("image", "rm", *(tags.stdout.split() or [image]), check=False)
 
 
 def status(docker: Docker) -> str:
     """A table of the lab's containers."""
+    named = [option for name in sorted(OURS) for option in ("--filter", f"name=^{name}$")]
     columns = "table {{.Names}}\t{{.Status}}\t{{.Image}}"
-    return docker.run("ps", "--all", "--filter", f"label={LABEL}", "--format", columns).stdout
+    return docker.run("ps", "--all", *named, "--format", columns).stdout

@@ -19,9 +19,10 @@ from .settings import Database
 from .store import Document
 
 CONNECT_SECONDS = 5
+# Not jsonb, which would forget the order of keys that clients see.
 TABLE = """
 create table if not exists standin_documents (
-    kind text not null, id text not null, position bigserial, body jsonb not null, primary key (kind, id))
+    kind text not null, id text not null, position bigserial, body json not null, primary key (kind, id))
 """
 
 

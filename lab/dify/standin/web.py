@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from .call import Call, Handler, route
 
@@ -21,7 +21,6 @@ def app() -> Starlette:
         routes=[
             route("GET", "/chat/{code}", _page("chat.html")),
             route("GET", "/chatbot/{code}", _page("chat.html")),
-            route("GET", "/health", lambda _: JSONResponse({"status": "ok"})),
             route("GET", "/", _page("index.html")),
         ],
         exception_handlers={404: lambda *_: HTMLResponse((PAGES / "missing.html").read_text(), 404)},
