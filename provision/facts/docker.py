@@ -52,7 +52,9 @@ class ComposeStack(FactBase[Stack]):
     def command(self, folder: str, project: str) -> StringCommand:
         return StringCommand(
             "cd", QuoteString(folder), "2>/dev/null && [ -e .env ] && docker info >/dev/null 2>&1 || exit 0;",
-            "docker compose config --hash '*' | sed 's/^/wanted /';",
+            # Twice: only for a definition whose env files are already merged in does Compose print the
+            # fingerprints that it labels containers with (2.26 and 2.40 alike).
+            "docker compose config | docker compose -f - config --hash '*' | sed 's/^/wanted /';",
             "docker ps -aq --filter", QuoteString(f"label=com.docker.compose.project={project}"),
             "| xargs -r docker inspect --format", QuoteString(f"container {INSPECT}"),
         )  # fmt: skip
