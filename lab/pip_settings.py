@@ -14,6 +14,7 @@ from lab.vllm import wheel
 # Where a machine without a CPU build of torch at hand finds one (https://pytorch.org/get-started/locally/).
 PYTORCH_CPU_PAGE = "https://download.pytorch.org/whl/cpu/torch/"
 HOST_FOLDER = "/srv/wheels"
+MADE_HERE = paths.CACHE / "wheels"
 
 
 @cache
@@ -52,12 +53,12 @@ def mounts() -> list[tuple[Path, str]]:
 
     The first holds the one wheel that the lab makes itself.
     """
-    made_here = wheel.write(paths.CACHE / "wheels").parent
-    folders = [made_here, *machine_folders()]
+    wheel.write(MADE_HERE)
+    folders = [MADE_HERE, *machine_folders()]
     return [(folder, f"{HOST_FOLDER}/{number}") for number, folder in enumerate(folders)]
 
 
 def find_links() -> list[str]:
     """Where a test host looks for packages beside the index, for the deploy's settings."""
-    folders = [on_host for _, on_host in mounts()]
+    folders = [f"{HOST_FOLDER}/{number}" for number in range(1 + len(machine_folders()))]
     return folders if machine_folders() else [*folders, PYTORCH_CPU_PAGE]

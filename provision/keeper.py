@@ -7,17 +7,16 @@ Dify needs no change. The control machine keeps nothing, so any clone can run.
 from __future__ import annotations
 
 import threading
-from io import BytesIO
 
 from pyinfra import inventory, state
 from pyinfra.api.host import Host
 
 from provision.domain.secrets import FOLDER
-from provision.facts.secrets import SecretNames
 from provision.inventory import current
+from provision.remote_file import read
 
 _read: dict[str, str] = {}
-# Hosts ask in parallel, and pyinfra has one SFTP channel a host, which hangs when it is shared.
+# Hosts ask in parallel; the first one connects and reads, the others take what it found.
 _one_at_a_time = threading.Lock()
 
 
@@ -47,13 +46,12 @@ def _fetch(name: str) -> str:
         raise KeeperUnavailableError(
             f"{name} is kept on {host.name}, which cannot be used in this run; get it back, then run again"
         )
-    if name not in host.get_fact(SecretNames, folder=FOLDER):
+    content = read(host, f"{FOLDER}/{name}")
+    if not content:
         raise KeeperUnavailableError(
             f"{host.name} has no {FOLDER}/{name} yet; the run makes it before it is needed"
         )
-    content = BytesIO()
-    host.get_file(f"{FOLDER}/{name}", content)
-    return content.getvalue().decode().strip()
+    return content.strip()
 
 
 def _connect(host: Host) -> bool:

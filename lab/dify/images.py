@@ -46,6 +46,11 @@ class Image:
     folder: str = "/"
     stop_signal: str = "SIGTERM"
 
+    @property
+    def tag(self) -> str:
+        """Its name on this machine: the real one belongs to the real image, which may well be here too."""
+        return f"dvd-lab/hub/{self.name}"
+
     def dockerfile(self) -> str:
         lines = [
             f"FROM {SHARED}",
@@ -78,11 +83,11 @@ IMAGES = (
 )
 
 
-def ensure(docker: Docker) -> list[str]:
+def ensure(docker: Docker) -> dict[str, str]:
     """Have every image that Dify's compose file names; Debian bookworm's base image must be there.
 
     Returns:
-        The names.
+        Name as in the compose file → tag on this machine.
 
     Raises:
         lab.docker.DockerError, subprocess.CalledProcessError: a build, or pip's download, failed.
@@ -96,7 +101,7 @@ def ensure(docker: Docker) -> list[str]:
             _build_shared(docker, recipe)
         for image in IMAGES:
             _name(docker, image, recipe)
-    return [image.name for image in IMAGES]
+    return {image.name: image.tag for image in IMAGES}
 
 
 def _build_shared(docker: Docker, recipe: str) -> None:
@@ -111,10 +116,10 @@ def _build_shared(docker: Docker, recipe: str) -> None:
 def _name(docker: Docker, image: Image, shared: str) -> None:
     text = image.dockerfile()
     recipe = recipes.digest(shared, text)
-    if docker.has_image(image.name, recipe):
+    if docker.has_image(image.tag, recipe):
         return
     label = f"{RECIPE_LABEL}={recipe}"
-    docker.run("build", "--tag", image.name, "--label", LABEL, "--label", label, "-", stdin=text)
+    docker.run("build", "--tag", image.tag, "--label", LABEL, "--label", label, "-", stdin=text)
 
 
 def _site_packages() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from lab import paths, recipes, waiting
 from lab.addresses import REGISTRY
@@ -45,27 +46,28 @@ def serve(docker: Docker) -> None:
         waiting.until(lambda: waiting.accepts(REGISTRY.ip, PORT), "the image registry", START_SECONDS)
 
 
-def publish(docker: Docker, images: list[str]) -> None:
+def publish(docker: Docker, images: Mapping[str, str]) -> None:
     """Push images under the names that Docker Hub would serve them by.
 
     Args:
-        images: names as in a compose file, e.g. ``langgenius/dify-api:1.16.1`` or ``nginx:latest``.
+        images: names as in a compose file, e.g. ``langgenius/dify-api:1.16.1`` or ``nginx:latest``, to the
+            tags that they have on this machine.
     """
     with step("push of Dify's images") as current, recipes.only_one("registry"):
         pushed: dict[str, str] = json.loads(PUSHED.read_text()) if PUSHED.exists() else {}
-        waiting_images = {name: docker.image_id(name) for name in images}
+        waiting_images = {name: docker.image_id(tag) for name, tag in images.items()}
         fresh = {name: made for name, made in waiting_images.items() if pushed.get(name) != made}
         for name, made in fresh.items():
-            _push(docker, name)
+            _push(docker, name, images[name])
             pushed[name] = made
             PUSHED.write_text(json.dumps(pushed, indent=1))
         current.note = f"{len(fresh)} new of {len(images)}"
 
 
-def _push(docker: Docker, name: str) -> None:
+def _push(docker: Docker, name: str, tag: str) -> None:
     ip, port = PUBLISHED
     # Docker Hub keeps images without an owner under "library".
     target = f"{ip}:{port}/{name if '/' in name else f'library/{name}'}"
-    docker.run("tag", name, target)
+    docker.run("tag", tag, target)
     docker.run("push", "--quiet", target)
     docker.run("rmi", target)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from io import BytesIO, StringIO
+from io import StringIO
 
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
-from pyinfra.facts.files import Directory, File
+from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
 from provision.domain import compose
@@ -20,6 +20,7 @@ from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
 from provision.operations.secrets import secret_file
+from provision.remote_file import read
 from provision.templates import render
 
 PROJECT = "docker"  # compose names a project after its folder, as in the official start
@@ -87,7 +88,7 @@ def settings(*, deployment: Deployment) -> Commands:
         src=StringIO(override), dest=f"{folder}/docker-compose.override.yaml", mode="644"
     )
     wanted = managed(dify, deployment.dify_url)
-    existing = _read(f"{folder}/.env")
+    existing = read(host, f"{folder}/.env")
     if existing is None:
         if host.get_fact(Directory, path=f"{folder}/volumes/db/data"):
             yield failure(
@@ -96,7 +97,7 @@ def settings(*, deployment: Deployment) -> Commands:
                 advice="Restore .env from a backup, or remove the old data",
             )
             return
-        example = _read(f"{folder}/.env.example")
+        example = read(host, f"{folder}/.env.example")
         if example is None:
             yield failure("Write Dify's .env", f"no {folder}/.env.example", advice="Is it a clone of Dify?")
             return
@@ -132,12 +133,3 @@ def up(*, dify: DifySettings) -> Commands:
         stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT)
     if compose.nginx_is_stale(stack.containers):
         yield StringCommand("docker compose restart nginx", _chdir=folder)
-
-
-def _read(path: str) -> str | None:
-    """A file's text, in memory only (a fact's output would be printed at -vvv)."""
-    if not host.get_fact(File, path=path):
-        return None
-    content = BytesIO()
-    host.get_file(path, content)
-    return content.getvalue().decode()

@@ -22,11 +22,19 @@ MODELS = {
 pytestmark = pytest.mark.usefixtures("converged")
 
 
-def host(name: str) -> Host:
-    address = next(each for each in addresses.HOSTS if each.name == name)
-    return testinfra.get_host(
-        f"paramiko://root@{address.ip}:{address.ssh_port}", ssh_identity_file=str(paths.SSH_KEY)
+@pytest.fixture(scope="session")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Host]:
+    """A test host through testinfra: the system's own ssh, with the lab's key and pinned host keys."""
+    config = tmp_path_factory.mktemp("ssh") / "config"
+    config.write_text(
+        f"Host *\nIdentityFile {paths.SSH_KEY}\nUserKnownHostsFile {paths.KNOWN_HOSTS}\nStrictHostKeyChecking yes\n"
     )
+
+    def connect(name: str) -> Host:
+        address = next(each for each in addresses.HOSTS if each.name == name)
+        return testinfra.get_host(f"ssh://root@{address.ip}:{address.ssh_port}", ssh_config=str(config))
+
+    return connect
 
 
 @pytest.fixture(params=MODELS)
@@ -76,14 +84,14 @@ def test_the_gateway_lets_nothing_else_through(served: tuple[str, httpx.Client, 
         assert client.get(path).status_code == 404, path
         assert client.post(path, json={}).status_code == 404, path
     key = client.headers["Authorization"]
-    for wrong in ("", "Bearer ", "Bearer wrong", key.lower(), key + "x", key.removeprefix("Bearer ")):
+    for wrong in ("", "Bearer", "Bearer wrong", key.lower(), key + "x", key.removeprefix("Bearer ")):
         assert client.get("/v1/models", headers={"Authorization": wrong}).status_code == 401, wrong[:8]
 
 
 @pytest.mark.parametrize(
     ("name", "vllm_port"), [("gpu-chat", 8000), ("gpu-embed", 8001), ("gpu-score", 8002)]
 )
-def test_vllm_listens_on_loopback_only(name: str, vllm_port: int) -> None:
+def test_vllm_listens_on_loopback_only(host: Callable[[str], Host], name: str, vllm_port: int) -> None:
     machine = host(name)
     assert machine.socket(f"tcp://127.0.0.1:{vllm_port}").is_listening
     listeners = machine.check_output("ss -ltnH").splitlines()
@@ -94,7 +102,7 @@ def test_vllm_listens_on_loopback_only(name: str, vllm_port: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "role"), [("gpu-chat", "chat"), ("gpu-embed", "embed")])
-def test_systemd_keeps_the_services(name: str, role: str) -> None:
+def test_systemd_keeps_the_services(host: Callable[[str], Host], name: str, role: str) -> None:
     machine = host(name)
     for part in ("vllm", "gateway"):
         service = machine.service(f"dify-vllm-{role}-{part}")
@@ -109,7 +117,7 @@ def test_systemd_keeps_the_services(name: str, role: str) -> None:
         assert properties["User"] == "dify-vllm"
 
 
-def test_supervisord_keeps_them_where_there_is_no_systemd() -> None:
+def test_supervisord_keeps_them_where_there_is_no_systemd(host: Callable[[str], Host]) -> None:
     machine = host("gpu-score")
     assert machine.file("/proc/1/comm").content_string.strip() != "systemd"
     status = machine.check_output("supervisorctl -c /etc/dify-vllm-deploy/supervisor/supervisord.conf status")
@@ -120,7 +128,7 @@ def test_supervisord_keeps_them_where_there_is_no_systemd() -> None:
     assert {process.user for process in machine.process.filter(comm="vllm")} == {"dify-vllm"}
 
 
-def test_the_notes_command_line_is_what_runs() -> None:
+def test_the_notes_command_line_is_what_runs(host: Callable[[str], Host]) -> None:
     arguments = [process.args for process in host("gpu-chat").process.filter(user="dify-vllm")]
     assert any(
         "serve" in line and "--served-model-name qwen3-0.6b --max-model-len 1024" in line
@@ -137,7 +145,9 @@ def test_models_are_whole(on: Callable[..., str]) -> None:
             assert on(name, "sha256sum", f"{path}/{file['path']}").split()[0] == file["sha256"]
 
 
-def test_dify_runs_at_its_pinned_version_on_port_81(on: Callable[..., str]) -> None:
+def test_dify_runs_at_its_pinned_version_on_port_81(
+    host: Callable[[str], Host], on: Callable[..., str]
+) -> None:
     machine = host("dify-wsl")
     assert machine.socket("tcp://0.0.0.0:81").is_listening
     assert not machine.socket("tcp://0.0.0.0:5003").is_listening
