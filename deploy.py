@@ -26,6 +26,8 @@ serve_models(deployment)
 barrier(name="The models are starting")
 
 install_dify(deployment)
+barrier(name="Dify is starting")
+
 prove_models(deployment)
 await_dify(deployment)
 barrier(name="The models answer and Dify is up")

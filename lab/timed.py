@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 OPERATION = re.compile(r"^--> Starting operation: (.+?)\s*$")
+HOST = re.compile(r"^\s+\[\S+\]")
 OUTCOME = re.compile(r"^\s+\[(\S+)\]\s+(Success|No changes|Skipped)\s*$")
 
 
@@ -35,6 +36,7 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 64
     running: Operation | None = None
+    blank = table = False
     with subprocess.Popen(
         sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as pyinfra:
@@ -47,12 +49,14 @@ def main() -> int:
             elif line.startswith("--> "):
                 _end(running)
                 running = None
-                print(raw, end="", flush=True)
+                # The table of results would only say again what each operation's own line has said.
+                table = line.startswith("--> Results")
             elif running and (outcome := OUTCOME.match(line)):
                 if outcome[2] == "Success":
                     running.changed.append(outcome[1])
-            elif line.strip():
-                print(raw, end="", flush=True)
+            elif line.strip() and not table:
+                print("\n" * (blank and not HOST.match(line)) + raw, end="", flush=True)
+            blank = not line.strip()
     return pyinfra.returncode
 
 

@@ -42,5 +42,5 @@ def wait_for(what: str, attempt: Callable[[], T], *, errors: type[Exception], ti
                 raise
             if now - said > SAY_EVERY:
                 said = now
-                host.log(f"waiting for {what}, {now - started:.0f} s: {str(error)[:200]}")
+                host.log(f"waiting for {what}, {now - started:.0f} s: {' '.join(str(error).split())[:160]}")
         time.sleep(PAUSE)

@@ -74,7 +74,9 @@ def _read_key() -> str:
     if host.name.startswith("@"):
         return f"sudo cat {API_KEY_FILE}"
     data = host.data
-    words = ["ssh", "-p", str(data.get("ssh_port", 22))]
+    words = ["ssh"]
+    if (port := data.get("ssh_port", 22)) != 22:
+        words += ["-p", str(port)]
     if key := data.get("ssh_key"):
         words += ["-i", str(key)]
     if known_hosts := data.get("ssh_known_hosts_file"):

@@ -27,7 +27,10 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Host]:
     """A test host through testinfra: the system's own ssh, with the lab's key and pinned host keys."""
     config = tmp_path_factory.mktemp("ssh") / "config"
     config.write_text(
-        f"Host *\nIdentityFile {paths.SSH_KEY}\nUserKnownHostsFile {paths.KNOWN_HOSTS}\nStrictHostKeyChecking yes\n"
+        "Host *\n"
+        f"IdentityFile {paths.SSH_KEY}\n"
+        f"UserKnownHostsFile {paths.KNOWN_HOSTS}\n"
+        "StrictHostKeyChecking yes\n"
     )
 
     def connect(name: str) -> Host:
