@@ -7,6 +7,7 @@ from provision.inventory import current
 from provision.operations.barrier import barrier
 from tasks.dify import await_dify, install_dify
 from tasks.keys import keys
+from tasks.machine import prepare_machines
 from tasks.model import download_models
 from tasks.preflight import preflight
 from tasks.serve import prove_models, serve_models
@@ -21,6 +22,7 @@ preflight(deployment)
 keys(deployment)
 barrier(name="The keys exist")
 
+prepare_machines(deployment)
 download_models(deployment)
 serve_models(deployment)
 barrier(name="The models are starting")

@@ -3,6 +3,8 @@
 serving = {
     # Models, environments, caches, logs; on a rented box its data disk (/hy-tmp, /root/autodl-tmp).
     "data_dir": "/srv/dify-vllm",
+    # The account that vLLM and its gateway run under; "root" where data_dir lies under /root.
+    "user": "dify-vllm",
     # Pinned packages of vLLM's environment; another file for another build (CPU, ROCm).
     "vllm_requirements": "requirements/vllm-cuda.txt",
     # Package index instead of PyPI; mirrors are normal in China: https://mirrors.aliyun.com/pypi/simple

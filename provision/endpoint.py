@@ -13,6 +13,10 @@ class EndpointError(Exception):
     """The endpoint does not do its job; the message says what it answered."""
 
 
+class NotYetError(EndpointError):
+    """It may still be starting: nobody answers, or only the gateway does."""
+
+
 def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int | None = None) -> str:
     """Have an endpoint do the one thing it is there for.
 
@@ -26,8 +30,16 @@ def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int 
         One line saying what was proven.
 
     Raises:
-        EndpointError: when it does not answer, or answers as something else.
+        NotYetError: when it does not answer yet.
+        EndpointError: when it answers as something else.
     """
+    try:
+        return _proof(client, server, prefix, width)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise EndpointError(f"{prefix} answers in another form than vLLM: {error!r}") from error
+
+
+def _proof(client: httpx.Client, server: ModelServer, prefix: str, width: int | None) -> str:
     name = server.settings.served_name
     models = _ask(client, "GET", f"{prefix}/models").get("data", [])
     entry = next((model for model in models if model.get("id") == name), None)
@@ -74,9 +86,10 @@ def _ask(client: httpx.Client, method: str, url: str, body: dict[str, Any] | Non
     try:
         response = client.request(method, url, json=body)
     except httpx.HTTPError as error:
-        raise EndpointError(f"{method} {url}: {error}") from error
+        raise NotYetError(f"{method} {url}: {error}") from error
     if response.status_code != 200:
-        raise EndpointError(f"{method} {url}: {response.status_code} {response.text[:300]}")
+        kind = NotYetError if response.status_code in (502, 503, 504) else EndpointError
+        raise kind(f"{method} {url}: {response.status_code} {response.text[:300]}")
     try:
         answer = response.json()
     except ValueError:

@@ -14,8 +14,9 @@ from typing import Any
 from pyinfra import inventory as pyinfra_inventory
 from pyinfra.api.exceptions import DeployError, InventoryError
 
-from provision.domain.deployment import ROLES, Deployment, ModelServer, deployment
+from provision.domain.deployment import ROLES, Deployment, deployment
 from provision.domain.validation import SettingsError, merged
+from provision.templates import text
 
 GROUP_DATA = Path("group_data")
 
@@ -30,7 +31,8 @@ def check(variables: Mapping[str, Any]) -> None:
         InventoryError: pyinfra prints it and ends with exit code 1, before it connects.
     """
     groups = {
-        name: value
+        # pyinfra takes a group as a list of hosts, or as a pair of that list and the group's data.
+        name: value[0] if isinstance(value, tuple) else value
         for name, value in variables.items()
         if isinstance(value, list | tuple) and not name.startswith("_")
     }
@@ -53,7 +55,7 @@ def check(variables: Mapping[str, Any]) -> None:
         for name, data in hosts.items()
     }
     try:
-        deployment(members, layers)
+        _checked(members, layers)
     except SettingsError as error:
         raise InventoryError(_report(error)) from None
 
@@ -67,14 +69,33 @@ def current() -> Deployment:
     groups = {role: [host.name for host in _group(role)] for role in ROLES}
     names = dict.fromkeys(name for names in groups.values() for name in names)
     try:
-        return deployment(groups, {name: _layers(name) for name in names})
+        return _checked(groups, {name: _layers(name) for name in names})
     except SettingsError as error:
         raise DeployError(_report(error)) from None
 
 
-def servers_on(host: str) -> list[ModelServer]:
-    """The model servers that a host runs, in the order chat, embed, score."""
-    return current().on(host)
+def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, Any]]) -> Deployment:
+    """The deployment, with the files of this project that its settings name."""
+    found = deployment(groups, data)
+    named = {(found.dify_host, "dify.bot.prompt"): found.dify.bot.prompt} | {
+        (server.host, "serving.vllm_requirements"): server.serving.vllm_requirements
+        for server in found.servers.values()
+    }
+    problems = [
+        f"{host}: {setting} = {path!r}: {problem}"
+        for (host, setting), path in named.items()
+        if (problem := _problem(path))
+    ]
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def _problem(path: str) -> str | None:
+    try:
+        return None if text(path).strip() else "is empty"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
 
 
 def _layers(name: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 
+from paramiko import SSHException
 from pyinfra import inventory, state
 from pyinfra.api.host import Host
 
@@ -46,7 +47,10 @@ def _fetch(name: str) -> str:
         raise KeeperUnavailableError(
             f"{name} is kept on {host.name}, which cannot be used in this run; get it back, then run again"
         )
-    content = read(host, f"{FOLDER}/{name}")
+    try:
+        content = read(host, f"{FOLDER}/{name}")
+    except (OSError, SSHException) as error:
+        raise KeeperUnavailableError(f"{name} cannot be read on {host.name}: {error}") from error
     if not content:
         raise KeeperUnavailableError(
             f"{host.name} has no {FOLDER}/{name} yet; the run makes it before it is needed"

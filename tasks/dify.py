@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from pyinfra import host
 from pyinfra.api import deploy
-from pyinfra.facts.server import LinuxName, Which
+from pyinfra.facts.server import LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment
 from provision.operations import apt, dify, dify_stack
 
-# The distributions' own engines; Compose is a plugin under another name on each.
-ENGINE = {"Debian": ("docker.io", "docker-compose"), "Ubuntu": ("docker.io", "docker-compose-v2")}
+# The distributions' own engines. Debian has Compose 2 since 13; on older ones "Find Docker" says what to do.
+ENGINES = {
+    "Debian": ("docker.io", "docker-cli", "docker-compose"),
+    "Ubuntu": ("docker.io", "docker-compose-v2"),
+}
+OLDEST = {"Debian": 13, "Ubuntu": 22}
 
 
 @deploy("Dify")
@@ -21,9 +25,10 @@ def install_dify(deployment: Deployment) -> None:
     apt.packages(
         name="Install the packages that Dify's host needs", wanted=["ca-certificates", "git", "python3"]
     )
-    if not host.get_fact(Which, command="docker"):
-        wanted = ENGINE.get(host.get_fact(LinuxName) or "", ENGINE["Debian"])
-        apt.packages(name="Install Docker", wanted=wanted)
+    system = host.get_fact(LinuxDistribution)
+    name = system["name"] or ""
+    if not host.get_fact(Which, command="docker") and (system["major"] or 0) >= OLDEST.get(name, 999):
+        apt.packages(name="Install Docker", wanted=ENGINES[name])
     dify_stack.engine(name="Find Docker Engine and Compose")
     dify_stack.clone(name="Clone Dify", dify=deployment.dify)
     dify_stack.settings(name="Write Dify's .env and override", deployment=deployment)

@@ -9,7 +9,7 @@ from provision.domain.deployment import Deployment
 from provision.facts.init import Systemd
 from provision.operations import endpoint, python
 from provision.operations.service import supervisord
-from provision.operations.vllm import environment_dir, gateway, vllm
+from provision.operations.vllm import environment_dir, gateway, services_dir, vllm
 from provision.templates import text
 
 
@@ -28,7 +28,7 @@ def serve_models(deployment: Deployment) -> None:
         serving=serving,
     )
     if not host.get_fact(Systemd):
-        supervisord(name="Have supervisord run")
+        supervisord(name="Have supervisord run", services=services_dir(servers[0]))
     for server in host.loop(servers):
         vllm(name="Serve the model with vLLM", server=server)
     for server in host.loop(servers):

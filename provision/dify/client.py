@@ -17,6 +17,8 @@ from provision.domain.wiring.versions import Version
 
 # Seconds between two looks at a server that is starting.
 _START_PAUSE = 2.0
+# Seconds between two words about it.
+_SAY_EVERY = 15.0
 
 
 class Dify:
@@ -58,7 +60,12 @@ class Dify:
         return self.transport.version()
 
 
-def wait_until_ready(dify: Dify, timeout: float = 600.0, sleep: Callable[[float], None] = time.sleep) -> None:
+def wait_until_ready(
+    dify: Dify,
+    timeout: float = 600.0,
+    sleep: Callable[[float], None] = time.sleep,
+    waiting: Callable[[str], None] | None = None,
+) -> None:
     """Wait until Dify's API answers from its database.
 
     ``GET console/api/setup`` is the one sign: nginx answers 502 before the API listens, the API answers
@@ -67,20 +74,25 @@ def wait_until_ready(dify: Dify, timeout: float = 600.0, sleep: Callable[[float]
     Args:
         timeout: seconds; the first start of a fresh Dify takes minutes (images, migration).
         sleep: waits a number of seconds.
+        waiting: receives a line now and then while it is not ready.
 
     Raises:
         DifyError: not ready in time; says what Dify answered last.
     """
     step = "Wait for Dify"
-    started = dify.transport.clock()
+    started = said = dify.transport.clock()
     for _ in range(math.ceil(timeout / _START_PAUSE) + 1):
         try:
             dify.transport.send(step, "GET", "console/api/setup").get("step", str)
             return
         except DifyError as error:
             last = error
-        if dify.transport.clock() - started >= timeout:
+        now = dify.transport.clock()
+        if now - started >= timeout:
             break
+        if waiting and now - said >= _SAY_EVERY:
+            said = now
+            waiting(f"waiting for Dify, {now - started:.0f} s: {last.problem}")
         sleep(_START_PAUSE)
     raise DifyError(
         step,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from provision.domain.dify_env import MANAGED
 from provision.domain.settings import (
     LOOPBACK,
     MODEL_ROLES,
@@ -102,6 +103,10 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
             problems += error.problems
     problems += _port_clashes(servers, dify_host, dify)
     problems += _context(servers, dify_host, dify)
+    problems += [
+        f"{dify_host}: dify.env.{name} is managed by a setting of its own; take it out"
+        for name in sorted(MANAGED & dify.env.keys())
+    ]
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)))
     return Deployment(servers, dify_host, dify, dify_url)

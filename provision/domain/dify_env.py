@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from provision.domain.secrets import DIFY
 from provision.domain.settings import DifySettings
 
 
@@ -62,6 +63,15 @@ def initial(secrets: Mapping[str, str], init_password: str) -> dict[str, str]:
     }
 
 
+MANAGED = frozenset(
+    {
+        *managed(DifySettings(pip_mirror_url="http://mirror"), "http://host"),
+        *initial(dict.fromkeys(DIFY, ""), ""),
+    }
+)
+"""Every variable that is ours to set; in ``dify.env`` it would silently win over its setting."""
+
+
 def with_values(text: str, values: Mapping[str, str]) -> str:
     """Set variables in a ``.env`` file, leaving every other byte alone.
 
@@ -70,19 +80,23 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
     and backslashes in values are refused with the settings.)
     """
     missing = dict(values)
-    lines = text.splitlines()
+    end = "\r\n" if "\r\n" in text else "\n"
+    lines = text.split("\n")
     for number, line in enumerate(lines):
         match = re.match(r"(?:export\s+)?([A-Za-z_]\w*)\s*=", line)
         if match and match[1] in values:
-            lines[number] = f"{match[1]}={_quoted(values[match[1]])}"
+            lines[number] = f"{match[1]}={_quoted(values[match[1]])}" + ("\r" if line.endswith("\r") else "")
             missing.pop(match[1], None)
+    result = "\n".join(lines)
     if missing:
-        lines += [
+        result += "" if result.endswith("\n") or not result else end
+        added = [
             "",
             "# Added by dify-vllm-deploy",
             *(f"{name}={_quoted(value)}" for name, value in missing.items()),
         ]
-    return "\n".join(lines) + "\n"
+        result += end.join(added) + end
+    return result
 
 
 def _quoted(value: str) -> str:
@@ -96,4 +110,4 @@ def difference(before: str, after: str) -> list[str]:
 
 
 def _values(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^([A-Za-z_]\w*)=(.*)$", text, re.MULTILINE))
+    return dict(re.findall(r"^([A-Za-z_]\w*)=([^\r\n]*)", text, re.MULTILINE))

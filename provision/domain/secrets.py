@@ -22,7 +22,6 @@ RECIPES: dict[Kind, str] = {
 ADMIN_PASSWORD = "admin-password"  # noqa: S105 - names of secrets, not secrets
 INIT_PASSWORD = "init-password"  # noqa: S105
 FINGERPRINT_SALT = "fingerprint-salt"
-APP_API_KEY = "app-api-key"
 
 
 def api_key_name(role: ModelRole) -> str:

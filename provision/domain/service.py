@@ -7,11 +7,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+# Of the service's folder only this subfolder belongs to its account: what root writes beside it (launcher,
+# configuration, log) the account must not be able to replace by a link.
+STATE = "state"
+
 # Written by the launcher: its process id, which the program keeps, and the digest of the description.
 # Comparing it with what runs and what is wanted tells whether a restart is due, even when the run that
 # wrote the new files died before it restarted anything. (The environment would not do: nginx overwrites
 # its own with the process title.)
-STARTED = "started"
+STARTED = f"{STATE}/started"
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,7 @@ class Service:
         description: one line for people.
         argv: program and arguments.
         user: the account it runs under.
-        directory: its folder on the data disk (launcher, logs).
+        directory: its folder on the data disk, root's; the program's own things are in ``state`` below it.
         env: environment, added to the supervisor's own.
         inputs: fingerprints of everything else it reads at start (configuration, model,
             packages): a change there is a reason to restart.
@@ -36,6 +40,10 @@ class Service:
     directory: str
     env: Mapping[str, str] = field(default_factory=dict)
     inputs: Sequence[str] = ()
+
+    @property
+    def state(self) -> str:
+        return f"{self.directory}/{STATE}"
 
     @property
     def launcher(self) -> str:

@@ -8,10 +8,19 @@ model servers share.
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 LOOPBACK = ("localhost", "127.", "::1", "0.0.0.0")  # noqa: S104 - compared, never bound
 
@@ -25,6 +34,14 @@ def _absolute(path: str) -> str:
     return path.rstrip("/") or "/"
 
 
+def _plain(path: str) -> str:
+    # Such a path stands in unit files, nginx's configuration and Python's environments, each with
+    # quoting rules of its own.
+    if not re.fullmatch(r"[\w./+-]+", path, re.ASCII):
+        raise ValueError("may hold letters, digits and . _ + - / only")
+    return path
+
+
 def _no_windows_drive(path: str) -> str:
     # PostgreSQL cannot keep its data directory on a Windows drive (permissions).
     if re.match(r"^/mnt/[a-z](/|$)", path):
@@ -34,8 +51,10 @@ def _no_windows_drive(path: str) -> str:
 
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
         raise ValueError("must be an http:// or https:// URL")
+    if parts.username or parts.password:
+        raise ValueError("must not hold a user name or password: it would stand in logs and process lists")
     return url.rstrip("/")
 
 
@@ -49,10 +68,31 @@ def _endpoint(url: str) -> str:
     return url
 
 
+def _address(text: str) -> str:
+    return str(IPv4Address(text))
+
+
+def _environment(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+            raise ValueError(f"{name!r} is not the name of a variable")
+        # The readers of .env (compose, Dify's scripts) disagree on how these are escaped.
+        if any(character in text for character in "'\\\n\r"):
+            raise ValueError(f"{name} holds a quote, a backslash or a newline, which .env files cannot carry")
+    return value
+
+
+PlainPath = Annotated[str, AfterValidator(_absolute), AfterValidator(_plain)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
-LinuxPath = Annotated[str, AfterValidator(_absolute), AfterValidator(_no_windows_drive)]
+LinuxPath = Annotated[PlainPath, AfterValidator(_no_windows_drive)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+Address = Annotated[str, AfterValidator(_address)]
+Environment = Annotated[dict[str, str], AfterValidator(_environment)]
+ModelId = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
+ServedName = Annotated[str, StringConstraints(pattern=r"^[\w.:-]+$")]
+Length = Annotated[int, Field(ge=16)]
+Seconds = Annotated[int, Field(ge=10, le=7200)]
 
 
 class Settings(BaseModel):
@@ -62,31 +102,32 @@ class Settings(BaseModel):
 class ServingSettings(Settings):
     """What every model server of a host shares: places, packages, the model hub."""
 
-    data_dir: AbsolutePath = "/srv/dify-vllm"
+    data_dir: PlainPath = "/srv/dify-vllm"
+    user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] = "dify-vllm"
     vllm_requirements: Text = "requirements/vllm-cuda.txt"
     index_url: HttpUrl | None = None
     find_links: list[Text] = []
-    package_cache: AbsolutePath | None = None
+    package_cache: PlainPath | None = None
     link_mode: Literal["copy", "hardlink", "symlink"] | None = None
     hub_endpoint: HttpUrl | None = None
     download_workers: Annotated[int, Field(ge=1, le=32)] = 4
-    start_timeout: Annotated[int, Field(ge=10, le=7200)] = 900
+    start_timeout: Seconds = 900
 
 
 class ModelSettings(Settings):
     """One model behind one gateway; the three roles differ only in their defaults."""
 
-    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
+    model: ModelId
     revision: Text = "master"
     model_path: AbsolutePath | None = None
-    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")]
-    max_model_len: Annotated[int, Field(ge=16)]
+    served_name: ServedName
+    max_model_len: Length
     vllm_port: Port
-    listen_address: Text = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
+    listen_address: Address = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
     listen_port: Port = 8080
     endpoint: Endpoint | None = None
     extra_args: list[Text] = []
-    env: dict[str, str] = {}
+    env: Environment = {}
 
     @field_validator("extra_args")
     @classmethod
@@ -99,24 +140,24 @@ class ModelSettings(Settings):
 
 
 class ChatSettings(ModelSettings):
-    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "Qwen/Qwen3-0.6B"
-    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "qwen3-0.6b"
-    max_model_len: Annotated[int, Field(ge=16)] = 1024
+    model: ModelId = "Qwen/Qwen3-0.6B"
+    served_name: ServedName = "qwen3-0.6b"
+    max_model_len: Length = 1024
     vllm_port: Port = 8000
     thinking: bool = False
 
 
 class EmbedSettings(ModelSettings):
-    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "BAAI/bge-base-zh-v1.5"
-    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "bge-base-zh-v1.5"
-    max_model_len: Annotated[int, Field(ge=16)] = 512
+    model: ModelId = "BAAI/bge-base-zh-v1.5"
+    served_name: ServedName = "bge-base-zh-v1.5"
+    max_model_len: Length = 512
     vllm_port: Port = 8001
 
 
 class ScoreSettings(ModelSettings):
-    model: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")] = "BAAI/bge-reranker-base"
-    served_name: Annotated[str, Field(pattern=r"^[\w.:-]+$")] = "bge-reranker-base"
-    max_model_len: Annotated[int, Field(ge=16)] = 512
+    model: ModelId = "BAAI/bge-reranker-base"
+    served_name: ServedName = "bge-reranker-base"
+    max_model_len: Length = 512
     vllm_port: Port = 8002
 
 
@@ -151,20 +192,9 @@ class DifySettings(Settings):
         "langgenius/openai_api_compatible"
     )
     pip_mirror_url: HttpUrl | None = None
-    env: dict[str, str] = {}
-    start_timeout: Annotated[int, Field(ge=10, le=7200)] = 900
+    env: Environment = {}
+    start_timeout: Seconds = 900
     bot: BotSettings = BotSettings()
-
-    @field_validator("env")
-    @classmethod
-    def _plain_values(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            # The readers of .env (compose, Dify's scripts) disagree on how these are escaped.
-            if any(character in text for character in "'\\\n\r"):
-                raise ValueError(
-                    f"{name} holds a quote, a backslash or a newline, which .env files cannot carry"
-                )
-        return value
 
     @field_validator("admin_email")
     @classmethod

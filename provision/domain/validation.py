@@ -58,7 +58,10 @@ def _messages(error: ValidationError, model: type[Settings], namespace: str, whe
             yield f"{where}: {setting} is not a setting{hint}"
         else:
             allowed = item["msg"].removeprefix("Value error, ")
-            yield f"{where}: {setting} = {item['input']!r}: {allowed}"
+            # A whole object, or a URL with a password, may hold what is nobody's business.
+            plain = isinstance(item["input"], str | int | float | None) and "password" not in allowed
+            shown = f" = {item['input']!r}" if plain else ""
+            yield f"{where}: {setting}{shown}: {allowed}"
 
 
 def _names(model: type[BaseModel], path: list[str]) -> list[str]:

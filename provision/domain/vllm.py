@@ -26,12 +26,6 @@ def version(text: str | None) -> Version:
     return tuple(int(part) for part in match[0].split(".")) if match else NEWEST
 
 
-def pinned_version(requirements: str) -> str | None:
-    """The vLLM version that a requirements file pins, ``None`` when it pins none."""
-    match = re.search(r"^vllm(?:\[[^]]*\])?==([^\s;\\]+)", requirements, re.MULTILINE)
-    return match[1] if match else None
-
-
 def arguments(role: ModelRole, settings: ModelSettings, model_dir: str, installed: str | None) -> list[str]:
     """Arguments after ``vllm``.
 

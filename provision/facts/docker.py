@@ -55,8 +55,9 @@ class ComposeStack(FactBase[Stack]):
             # Twice: only for a definition whose env files are already merged in does Compose print the
             # fingerprints that it labels containers with (2.26 and 2.40 alike).
             "docker compose config | docker compose -f - config --hash '*' | sed 's/^/wanted /';",
-            "docker ps -aq --filter", QuoteString(f"label=com.docker.compose.project={project}"),
-            "| xargs -r docker inspect --format", QuoteString(f"container {INSPECT}"),
+            "docker ps -aq --filter label=com.docker.compose.oneoff=False --filter",
+            QuoteString(f"label=com.docker.compose.project={project}"),
+            "| xargs -r docker inspect --format", QuoteString(f"container {INSPECT}"), "; true",
         )  # fmt: skip
 
     def process(self, output: list[str]) -> Stack:

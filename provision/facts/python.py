@@ -16,7 +16,9 @@ class EnvironmentStamp(FactBase[str]):
         return ""
 
     def command(self, path: str) -> StringCommand:
-        return StringCommand("cat", QuoteString(f"{path}/{STAMP}"), "2>/dev/null; true")
+        # Without its interpreter (the old disk under another image) it is not complete, stamp or not.
+        python = QuoteString(f"{path}/bin/python")
+        return StringCommand("[ -x", python, "] && cat", QuoteString(f"{path}/{STAMP}"), "2>/dev/null; true")
 
     def process(self, output: list[str]) -> str:
         return output[0].strip() if output else ""

@@ -9,6 +9,8 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt
 
+WAIT_FOR_LOCK = "-o DPkg::Lock::Timeout=300"
+
 
 @operation()
 def packages(*, wanted: Sequence[str]) -> Generator[StringCommand, None, None]:
@@ -24,5 +26,7 @@ def packages(*, wanted: Sequence[str]) -> Generator[StringCommand, None, None]:
     if not missing:
         host.noop("every package is installed")
         return
+    # A killed run may have left packages half configured; a fresh machine's own upgrades hold the lock.
+    yield StringCommand("DEBIAN_FRONTEND=noninteractive dpkg --configure -a")
     yield from apt.update._inner()
-    yield from apt.packages._inner(packages=missing, no_recommends=True)
+    yield from apt.packages._inner(packages=missing, no_recommends=True, extra_install_args=WAIT_FOR_LOCK)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 
 import httpx
 from pyinfra import host, logger, state
-from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
+from pyinfra.api import FunctionCommand, Host, OperationValueError, State, StringCommand, operation
 
 from provision import progress
 from provision.connectors.relay import http_client
@@ -20,6 +20,12 @@ from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
+
+# Who asks the test question; a user of the app, not an account of Dify's.
+USER = "dify-vllm-deploy"
+
+# What Dify says to everything before it has an administrator.
+NOT_YET = ("not_setup", "not_init_validated")
 
 _clients: dict[str, Dify] = {}
 
@@ -51,12 +57,7 @@ def ready(*, settings: DifySettings) -> Commands:
         return
     try:
         dify = client(settings)
-        progress.wait_for(
-            "Dify to start",
-            lambda: wait_until_ready(dify, timeout=0),
-            errors=DifyError,
-            timeout=settings.start_timeout,
-        )
+        wait_until_ready(dify, settings.start_timeout, waiting=host.log)
     except (DifyError, KeeperUnavailableError) as error:
         yield StringCommand(
             "{ docker compose ps --all; docker compose logs --tail 15 api nginx; } >&2; true",
@@ -90,8 +91,11 @@ def resource(
         if state.is_executing:
             yield failure("Ask Dify", str(error), advice="Put it right and run again")
             return
-        # A dry run: Dify is not there yet, so this would be made.
-        difference = str(error)
+        if isinstance(error, DifyError) and error.status in (401, 429) and error.code not in NOT_YET:
+            # Not "would change" but "cannot tell", and nothing that another try would mend.
+            raise OperationValueError(str(error)) from None
+        # A dry run: Dify, or what this builds on, is not there yet, so it would be made.
+        host.log(f"would be made: {error}")
         yield FunctionCommand(_nothing, (), {})
         return
     if difference is None:
@@ -141,18 +145,16 @@ def question(*, deployment: Deployment) -> Commands:
             )
         answer = dify.service.ask(key, bot.test_question, USER)
         dify.service.delete_conversation(key, answer.conversation_id, USER)
+        if not answer.text.strip():
+            raise DifyError(
+                "Ask the bot", "it answered nothing", "raise dify.bot.max_tokens, or look at the model"
+            )
     except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
-        yield failure(
-            "Ask the bot", str(error), advice="See the log of Dify's api and of the chat model's vLLM"
-        )
-        return
-    if not answer.text.strip():
-        yield failure(
-            "Ask the bot", "it answered nothing", advice="Raise dify.bot.max_tokens, or look at the model"
-        )
+        # Remembered, so that link and key are handed over all the same; the last operation fails with it.
+        progress.not_done["question"] = f"the bot does not answer: {error}"
+        host.log(progress.not_done["question"])
         return
     host.noop("the bot answers")
     progress.answer = answer.text
-
-
-USER = "dify-vllm-deploy"
+    return
+    yield

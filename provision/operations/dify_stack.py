@@ -6,7 +6,7 @@ from collections.abc import Generator
 from io import StringIO
 
 from pyinfra import host, logger
-from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FileUploadCommand, FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
@@ -20,13 +20,21 @@ from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
 from provision.operations.secrets import secret_file
+from provision.operations.watched import watched
 from provision.remote_file import read
 from provision.templates import render
 
 PROJECT = "docker"  # compose names a project after its folder, as in the official start
+# Of this project; it has Python, and stands in the networks that model requests leave from.
+API_CONTAINER = f"{PROJECT}-api-1"
 MINIMUM_COMPOSE = (2, 24)
 
-Commands = Generator[StringCommand | FileUploadCommand, None, None]
+Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
+
+
+OVERRIDE = "docker-compose.override.yaml"
+OURS = "# Merged by the plain `docker compose` form. Changed by dify-vllm-deploy"
+STEP = "Write Dify's .env"
 
 
 def compose_dir(dify: DifySettings) -> str:
@@ -55,23 +63,27 @@ def clone(*, dify: DifySettings) -> Commands:
     Args:
         dify: repository, version, folder.
     """
-    tag = host.get_fact(CheckedOutTag, path=dify.folder)
-    if tag == dify.version:
-        host.noop(f"{dify.folder} is at {tag}")
-        return
-    if tag:
-        host.noop(f"{dify.folder} is at {tag}")
+    if _another_version(dify):
         logger.warning(
-            f"{host.print_prefix}Dify is at {tag} while dify.version is {dify.version}; "
+            f"{host.print_prefix}{dify.folder} is not at dify.version {dify.version}; "
             "a running installation is never changed in passing"
         )
         return
+    if host.get_fact(CheckedOutTag, path=dify.folder):
+        host.noop(f"{dify.folder} is at {dify.version}")
+        return
     staged = QuoteString(f"{dify.folder}.new")
-    yield StringCommand("rm -rf", staged)
-    yield StringCommand(
-        "git -c advice.detachedHead=false clone --quiet --depth 1 --branch", QuoteString(dify.version),
-        QuoteString(dify.repository), staged, "&& mv -T", staged, QuoteString(dify.folder),
+    lock = QuoteString(f"{dify.folder}.lock")
+    # The lock: a clone that a killed run began goes on on the host, and this one waits for its end.
+    yield StringCommand("flock", lock, "rm -rf", staged)
+    yield watched(
+        StringCommand(
+            "flock", lock, "git -c advice.detachedHead=false clone --quiet --depth 1 --branch",
+            QuoteString(dify.version), QuoteString(dify.repository), staged,
+        ),
+        "cloning Dify",
     )  # fmt: skip
+    yield StringCommand("mv -T", staged, QuoteString(dify.folder))
 
 
 @operation()
@@ -82,29 +94,43 @@ def settings(*, deployment: Deployment) -> Commands:
         deployment: settings, and the address that links are made with.
     """
     dify = deployment.dify
+    if _another_version(dify):
+        host.noop("another version, left as it is")
+        return
     folder = compose_dir(dify)
-    override = render("docker-compose.override.yaml.j2")
+    try:
+        existing = read(host, f"{folder}/.env")
+        example = read(host, f"{folder}/.env.example")
+        override = read(host, f"{folder}/{OVERRIDE}")
+    except OSError as error:
+        yield failure(STEP, str(error), advice="Look at the file's permissions and the disk")
+        return
+    if override is not None and not override.startswith(OURS):
+        yield failure(
+            STEP,
+            f"{folder}/{OVERRIDE} is somebody's own",
+            advice="Move it away; ours adds to each service there",
+        )
+        return
     yield from files.put._inner(
-        src=StringIO(override), dest=f"{folder}/docker-compose.override.yaml", mode="644"
+        src=StringIO(render("docker-compose.override.yaml.j2")), dest=f"{folder}/{OVERRIDE}", mode="644"
     )
     wanted = managed(dify, deployment.dify_url)
-    existing = read(host, f"{folder}/.env")
     if existing is None:
         if host.get_fact(Directory, path=f"{folder}/volumes/db/data"):
             yield failure(
-                "Write Dify's .env",
+                STEP,
                 f"{folder}/volumes/db/data exists but its .env, with the password, does not",
                 advice="Restore .env from a backup, or remove the old data",
             )
             return
-        example = read(host, f"{folder}/.env.example")
         if example is None:
-            yield failure("Write Dify's .env", f"no {folder}/.env.example", advice="Is it a clone of Dify?")
+            yield failure(STEP, f"no {folder}/.env.example", advice="Is it a clone of Dify?")
             return
         try:
             wanted |= initial({name: secret(name) for name in DIFY}, secret(INIT_PASSWORD))
         except KeeperUnavailableError as error:
-            yield failure("Write Dify's .env", str(error), advice="Run again")
+            yield failure(STEP, str(error), advice="Run again")
             return
         existing = example
     content = with_values(existing, wanted)
@@ -120,6 +146,9 @@ def up(*, dify: DifySettings) -> Commands:
     Args:
         dify: the folder.
     """
+    if _another_version(dify):
+        host.noop("another version, left as it is")
+        return
     folder = compose_dir(dify)
     stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT)
     found = compose.differences(stack.wanted, stack.containers)
@@ -128,8 +157,16 @@ def up(*, dify: DifySettings) -> Commands:
     else:
         for line in found:
             host.log(line)
-        yield StringCommand("docker compose pull --quiet --policy missing", _chdir=folder)
-        yield StringCommand("docker compose up --detach --quiet-pull", _chdir=folder)
+        inside = StringCommand("cd", QuoteString(folder), "&&")
+        yield watched(StringCommand(inside, "docker compose pull --quiet --policy missing"), "pulling images")
+        yield watched(
+            StringCommand(inside, "docker compose --progress quiet up --detach"), "starting containers"
+        )
         stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT)
     if compose.nginx_is_stale(stack.containers):
         yield StringCommand("docker compose restart nginx", _chdir=folder)
+
+
+def _another_version(dify: DifySettings) -> bool:
+    """Whether an installation of another version is there; it is reported, never changed in passing."""
+    return host.get_fact(CheckedOutTag, path=dify.folder) not in ("", dify.version)

@@ -11,12 +11,15 @@ from provision import progress
 from provision.connectors.relay import http_client
 from provision.domain.deployment import ModelServer
 from provision.domain.secrets import api_key_name
-from provision.endpoint import EndpointError, prove
+from provision.endpoint import EndpointError, NotYetError, prove
 from provision.facts.init import Systemd
 from provision.facts.model import ModelFolder
 from provision.keeper import KeeperUnavailableError, secret
+from provision.operations.dify_stack import API_CONTAINER
 from provision.operations.failing import failure
 from provision.operations.vllm import service_name
+
+ANYWHERE = "0.0.0.0"  # noqa: S104 - compared, never bound
 
 Commands = Generator[StringCommand, None, None]
 
@@ -31,14 +34,15 @@ def served(*, server: ModelServer) -> Commands:
     if not state.is_executing:
         host.noop("proven when the deploy runs")
         return
-    prefix = f"http://127.0.0.1:{server.settings.listen_port}/v1"
+    address = server.settings.listen_address
+    prefix = f"http://{'127.0.0.1' if address == ANYWHERE else address}:{server.settings.listen_port}/v1"
     try:
         with http_client(host, prefix) as client:
             client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             proof = progress.wait_for(
                 f"{server.settings.served_name} to answer",
                 lambda: prove(client, server, prefix=prefix, width=_width(server)),
-                errors=EndpointError,
+                errors=NotYetError,
                 timeout=server.serving.start_timeout,
             )
     except (EndpointError, KeeperUnavailableError) as error:
@@ -50,10 +54,11 @@ def served(*, server: ModelServer) -> Commands:
 
 @operation()
 def reachable(*, server: ModelServer) -> Commands:
-    """Prove an endpoint from the Dify host, by the very URL that Dify will use.
+    """Prove an endpoint from inside Dify, by the very URL that Dify will use.
 
-    A failure is remembered, not raised: what was proven is wired all the same, and the run's last
-    operation reports the rest.
+    From inside a container of Dify's, because names such as ``host.docker.internal`` and the routes of the
+    Docker bridge exist only there. A failure is remembered, not raised: what was proven is wired all the
+    same, and the run's last operation reports the rest.
 
     Args:
         server: the model.
@@ -62,7 +67,7 @@ def reachable(*, server: ModelServer) -> Commands:
         host.noop("proven when the deploy runs")
         return
     try:
-        with http_client(host, server.endpoint) as client:
+        with http_client(host, server.endpoint, container=API_CONTAINER) as client:
             client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             host.noop(prove(client, server, prefix=server.endpoint, width=_width(server)))
     except (EndpointError, KeeperUnavailableError) as error:
@@ -78,8 +83,8 @@ def complete() -> Commands:
     if not progress.not_done:
         host.noop("everything is done")
         return
-    for reason in progress.not_done.values():
-        yield failure("Not done", reason, advice="Put it right and run again; the rest is in place")
+    reasons = "; ".join(progress.not_done.values())
+    yield failure("Not done", reasons, advice="Put it right and run again; the rest is in place")
 
 
 def _width(server: ModelServer) -> int | None:

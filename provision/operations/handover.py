@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Generator
 
@@ -56,13 +57,16 @@ def hand_over(*, deployment: Deployment) -> Commands:
     yield from secret_file._inner(content=f"{key}\n", path=API_KEY_FILE)
     yield from secret_file._inner(content=render("handover.md.j2", key=key, **values), path=HANDOVER_FILE)
     if state.is_executing:
+        question = deployment.dify.bot.test_question
+        body = {"inputs": {}, "query": question, "user": "me", "response_mode": "blocking"}
         logger.info(
             render(
                 "handover.txt.j2",
                 read_key=_read_key(),
                 host=host.name,
                 file=HANDOVER_FILE,
-                question=deployment.dify.bot.test_question,
+                question=question,
+                body=shlex.quote(json.dumps(body, ensure_ascii=False)),
                 answer=progress.answer,
                 **values,
             )

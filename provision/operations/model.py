@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 
 from provision.domain.deployment import ModelServer
 from provision.facts.model import ModelFolder
+from provision.operations.watched import watched
 
 
 @operation()
-def model(*, server: ModelServer, python: str, program: str) -> Generator[StringCommand, None, None]:
+def model(*, server: ModelServer, python: str, program: str) -> Generator[FunctionCommand, None, None]:
     """Have a model's files lie on the host, complete.
 
     Args:
@@ -40,8 +41,11 @@ def model(*, server: ModelServer, python: str, program: str) -> Generator[String
     ]
     if serving.hub_endpoint:
         arguments += ["--endpoint", serving.hub_endpoint]
-    yield StringCommand(
-        # The cache of the client goes to the data disk too; the root disk of a rented box is small.
-        "env", QuoteString(f"MODELSCOPE_CACHE={serving.data_dir}/cache/modelscope"),
-        QuoteString(python), "-u", QuoteString(program), *map(QuoteString, arguments),
+    yield watched(
+        StringCommand(
+            # The cache of the client goes to the data disk too; the root disk of a rented box is small.
+            "env", QuoteString(f"MODELSCOPE_CACHE={serving.data_dir}/cache/modelscope"),
+            QuoteString(python), "-u", QuoteString(program), *map(QuoteString, arguments),
+        ),
+        f"downloading {server.settings.model}",
     )  # fmt: skip

@@ -37,24 +37,24 @@ def generate(*, wanted: Mapping[str, Kind]) -> Generator[StringCommand, None, No
 
 @operation()
 def secret_file(
-    *, content: str, path: str, user: str = "root", mode: str = "600"
+    *, content: str, path: str, group: str = "root", mode: str = "600"
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Put a file that holds secrets; unlike pyinfra's own it shows no difference at ``--diff``.
 
     Args:
         content: the whole file.
         path: where it lies on the host.
-        user: its owner and group.
+        group: who may read it beside root, if its mode says so.
         mode: its permissions, octal.
     """
     wanted = hashlib.sha256(content.encode()).hexdigest()
     found = host.get_fact(File, path=path)
-    access = (found["user"], str(found["mode"])) if found else None
-    if host.get_fact(Sha256File, path=path) == wanted and access == (user, mode):
+    access = (found["user"], found["group"], str(found["mode"])) if found else None
+    if host.get_fact(Sha256File, path=path) == wanted and access == ("root", group, mode):
         host.noop(f"{path} is as wanted")
         return
     staged = f"{path}.new"
     yield StringCommand("umask 077; : >", QuoteString(staged))
     yield FileUploadCommand(BytesIO(content.encode()), staged)
-    yield StringCommand("chown", f"{user}:", QuoteString(staged), "&& chmod", mode, QuoteString(staged))
+    yield StringCommand("chown", f"root:{group}", QuoteString(staged), "&& chmod", mode, QuoteString(staged))
     yield StringCommand("mv", QuoteString(staged), QuoteString(path))

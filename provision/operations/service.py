@@ -9,9 +9,10 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
 from pyinfra.operations import files
 
-from provision.domain.service import Service
+from provision.domain.service import STARTED, Service
 from provision.facts.init import Systemd
 from provision.facts.service import ServiceStatus, SupervisordRuns, SupervisorProgram, SystemdService
+from provision.operations.secrets import secret_file
 from provision.templates import render
 
 SUPERVISOR = "/etc/dify-vllm-deploy/supervisor"
@@ -21,31 +22,46 @@ Commands = Generator[StringCommand | FileUploadCommand, None, None]
 
 
 @operation()
-def supervisord() -> Commands:
-    """Have our own supervisord run; on a host without systemd nothing else would start it."""
+def supervisord(*, services: str) -> Commands:
+    """Have our own supervisord run; on a host without systemd nothing else would start it.
+
+    Args:
+        services: the folder that holds the services' folders. Programs that a killed supervisord left
+            behind there would keep their ports from the new one, and are ended first.
+    """
     yield from files.directory._inner(path=f"{SUPERVISOR}/conf.d", mode="755")
     configuration = StringIO(render("supervisord.conf.j2", directory=SUPERVISOR))
     yield from files.put._inner(src=configuration, dest=SUPERVISOR_CONFIGURATION, mode="644")
     if host.get_fact(SupervisordRuns, configuration=SUPERVISOR_CONFIGURATION):
         host.noop("supervisord runs")
-    else:
-        yield StringCommand("supervisord -c", QuoteString(SUPERVISOR_CONFIGURATION))
+        return
+    # A process is ours when it is in the service's own folder; supervisord made each the leader of a group.
+    yield StringCommand(
+        "for started in", StringCommand(QuoteString(services), f"/*/{STARTED}", _separator=""), "; do",
+        'read -r pid digest 2>/dev/null <"$started" || continue;',
+        '[ "$(readlink "/proc/$pid/cwd")" = "$(dirname "$started")" ] || continue;',
+        'kill -TERM -- "-$pid"; sleep 2; kill -KILL -- "-$pid" 2>/dev/null; done; true',
+    )  # fmt: skip
+    yield StringCommand("supervisord -c", QuoteString(SUPERVISOR_CONFIGURATION))
 
 
-@operation()
-def service(*, service: Service) -> Commands:
-    """Have a program run exactly as described, restarted only when it runs otherwise.
-
-    Args:
-        service: the description, see :class:`provision.domain.service.Service`.
-    """
-    yield from running(service)
+def folders(wanted: Service) -> Commands:
+    """The folder of a service, and the part of it that belongs to its account."""
+    yield from files.directory._inner(path=wanted.directory, user="root", mode="755")
+    yield from files.directory._inner(path=wanted.state, user=wanted.user, mode="755")
 
 
 def running(wanted: Service) -> Commands:
-    """The commands of :func:`service`, for operations that make the description themselves."""
-    yield from files.directory._inner(path=wanted.directory, user=wanted.user, mode="755")
-    yield from files.put._inner(src=StringIO(wanted.launcher_script()), dest=wanted.launcher, mode="755")
+    """Commands that have a program run exactly as described, restarted only when it runs otherwise.
+
+    Args:
+        wanted: the description.
+    """
+    yield from folders(wanted)
+    # Its environment may hold a token.
+    yield from secret_file._inner(
+        content=wanted.launcher_script(), path=wanted.launcher, group=wanted.user, mode="750"
+    )
     yield from _under_systemd(wanted) if host.get_fact(Systemd) else _under_supervisord(wanted)
 
 
@@ -78,8 +94,8 @@ def _under_supervisord(wanted: Service) -> Commands:
     # "update" starts what is new and restarts what has a new definition, and says so; where it has
     # nothing to say only the launcher differs or the program is down.
     yield StringCommand(
-        control, "reread >/dev/null; said=$(", control, "update", name, ");",
-        '[ -n "$said" ] ||', control, "restart", name,
+        control, "reread >/dev/null && said=$(", control, "update", name, ") && { [ -n \"$said\" ] ||",
+        control, "restart", name, "; }",
     )  # fmt: skip
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator
+from dataclasses import replace
 
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
-from pyinfra.operations import files
 
 from provision.domain.deployment import ModelServer
 from provision.domain.secrets import api_key_name
@@ -18,16 +18,18 @@ from provision.facts.python import DistributionVersion, EnvironmentStamp
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
 from provision.operations.secrets import secret_file
-from provision.operations.service import running
+from provision.operations.service import folders, running
 from provision.templates import render
-
-USER = "dify-vllm"
 
 Commands = Generator[StringCommand | FileUploadCommand, None, None]
 
 
 def environment_dir(server: ModelServer) -> str:
     return f"{server.serving.data_dir}/venv/vllm"
+
+
+def services_dir(server: ModelServer) -> str:
+    return f"{server.serving.data_dir}/services"
 
 
 def service_name(server: ModelServer, program: str) -> str:
@@ -52,11 +54,11 @@ def vllm(*, server: ModelServer) -> Commands:
                 f"{venv}/bin/vllm",
                 *arguments(server.role, server.settings, server.model_dir, installed),
             ],
-            user=USER,
-            directory=f"{data}/services/{server.role}-vllm",
+            user=server.serving.user,
+            directory=f"{services_dir(server)}/{server.role}-vllm",
             # Caches belong on the data disk; nothing may be fetched while serving, nor reported home.
             env={
-                "HOME": f"{data}/services/{server.role}-vllm",
+                "HOME": f"{services_dir(server)}/{server.role}-vllm/state",
                 "VLLM_CACHE_ROOT": f"{data}/cache/vllm",
                 "HF_HOME": f"{data}/cache/huggingface",
                 # The packages are root's; without a place of its own every start would compile them again.
@@ -86,31 +88,29 @@ def gateway(*, server: ModelServer) -> Commands:
         yield failure("Put the gateway before vLLM", str(error), advice="Nothing was changed here")
         return
     settings = server.settings
-    name = service_name(server, "gateway")
-    directory = f"{server.serving.data_dir}/services/{server.role}-gateway"
-    # Ports below 1024 need root; nginx then gives its workers to the plain user itself.
+    directory = f"{services_dir(server)}/{server.role}-gateway"
+    # Ports below 1024 need root; nginx then gives its workers to the plain account itself.
     privileged = settings.listen_port < 1024
+    account = server.serving.user
+    service = Service(
+        name=service_name(server, "gateway"),
+        description=f"Gateway of {settings.served_name}, port {settings.listen_port}",
+        argv=["/usr/sbin/nginx", "-c", f"{directory}/nginx.conf", "-e", "stderr", "-g", "daemon off;"],
+        user="root" if privileged else account,
+        directory=directory,
+    )
     configuration = render(
         "nginx.conf.j2",
         title=settings.served_name,
-        directory=directory,
-        user=USER if privileged else None,
+        state=service.state,
+        user=account if privileged else None,
         key=key,
         listen_address=settings.listen_address,
         listen_port=settings.listen_port,
         vllm_port=settings.vllm_port,
     )
-    owner = "root" if privileged else USER
-    yield from files.directory._inner(path=directory, user=owner, mode="755")
-    yield from files.directory._inner(path=f"{directory}/bodies", user=USER, mode="700")
-    yield from secret_file._inner(content=configuration, path=f"{directory}/nginx.conf", user=owner)
-    yield from running(
-        Service(
-            name=name,
-            description=f"Gateway of {settings.served_name}, port {settings.listen_port}",
-            argv=["/usr/sbin/nginx", "-c", f"{directory}/nginx.conf", "-e", "stderr", "-g", "daemon off;"],
-            user=owner,
-            directory=directory,
-            inputs=[hashlib.sha256(configuration.encode()).hexdigest()],
-        )
+    yield from folders(service)
+    yield from secret_file._inner(
+        content=configuration, path=f"{directory}/nginx.conf", group=service.user, mode="640"
     )
+    yield from running(replace(service, inputs=[hashlib.sha256(configuration.encode()).hexdigest()]))

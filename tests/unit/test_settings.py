@@ -50,7 +50,16 @@ def test_an_own_folder_is_used_as_it_is() -> None:
         ("d", {"dify": {"port": 70000}}, "d: dify.port = 70000: Input should be less than or equal to 65535"),
         ("d", {"dify": {"bot": {"tempreature": 1}}}, "did you mean 'temperature'?"),
         ("d", {"dify": {"folder": "/mnt/c/dify"}}, "must not lie on a Windows drive"),
-        ("d", {"dify": {"env": {"A": "it's"}}}, "A holds a quote"),
+        ("d", {"dify": {"env": {"A": "it's", "B": "private"}}}, "d: dify.env: A holds a quote"),
+        ("d", {"dify": {"env": {"A\nB": "1"}}}, "is not the name of a variable"),
+        (
+            "d",
+            {"dify": {"env": {"EXPOSE_NGINX_PORT": "90"}}},
+            "dify.env.EXPOSE_NGINX_PORT is managed by a setting",
+        ),
+        ("a", {"chat": {"listen_address": "10.0.0.1; x"}}, "a: chat.listen_address = '10.0.0.1; x'"),
+        ("a", {"serving": {"data_dir": "/data disk"}}, "may hold letters, digits and"),
+        ("a", {"serving": {"index_url": "https://me:secret@mirror/simple"}}, "must not hold a user name"),
         ("d", {"dify": {"port": 443}}, "port and ssl_port are both 443"),
         (
             "c",
