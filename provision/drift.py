@@ -11,15 +11,17 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+from provision.templates import ROOT
 
 IN_SYNC, FAILED, DRIFTED = 0, 1, 2
 
 
 # How pyinfra says on stderr that a host could not be looked at; its JSON report of a dry run does not.
-FAILURE = re.compile(
-    r"^\s*\[(\S+)\]\s+((?:Could not connect|SSH error|Error|Authentication error).*)$", re.MULTILINE
-)
+FAILURE = re.compile(r"^\s*\[(\S+)\]\s+(Could not .*|Host key .*|EOF .*|.*\b[Ee]rror\b.*)$", re.MULTILINE)
+PYINFRA = Path(sys.executable).with_name("pyinfra")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -57,7 +59,9 @@ def main() -> int:
     )
     given = parser.parse_args()
     run = subprocess.run(
-        ["pyinfra", "--dry", "--json", *given.more, given.inventory, "deploy.py"],
+        # The inventory as the caller names it; deploy.py and group_data/ are looked up in the project.
+        [PYINFRA, "--dry", "--json", *given.more, Path(given.inventory).resolve(), "deploy.py"],
+        cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

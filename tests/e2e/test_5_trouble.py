@@ -22,7 +22,7 @@ def test_a_model_path_that_is_not_there_is_refused_before_anything_is_touched(on
     assert (processes(on), writes_at_the_door(on)) == before
 
 
-def test_an_unreachable_host_stops_only_itself(on: Callable[..., str]) -> None:
+def test_an_unreachable_host_stops_only_itself() -> None:
     """A wrong ssh port, and no answer at its endpoint; meanwhile something of another role is to be wired."""
     shorter = ("--data", 'embed={"max_model_len": 256}')
     run = apply(*shorter, inventory="tests/e2e/inventories/unreachable.py")
