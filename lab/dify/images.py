@@ -137,6 +137,7 @@ def _site_packages() -> Path:
             *("--requirement", str(REQUIREMENTS)),
         ],
         check=True,
+        capture_output=True,
     )
     unfinished.rename(folder)
     return folder

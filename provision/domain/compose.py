@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 # Services that end when their work is done (Dify ≥ 1.11: it sets the owner of a folder).
@@ -10,6 +10,7 @@ ONE_SHOTS = frozenset({"init_permissions"})
 
 # nginx up to Dify 1.16.1 asks for these names once, when it starts (langgenius/dify#39155).
 UPSTREAMS = ("api", "web", "plugin_daemon")
+BAD_GATEWAY = frozenset({0, 502, 504})
 
 
 class ContainerState(Protocol):
@@ -37,8 +38,17 @@ def differences(wanted: Mapping[str, str], containers: Mapping[str, ContainerSta
     return found
 
 
-def nginx_is_stale(containers: Mapping[str, ContainerState]) -> bool:
-    """Whether nginx started before a service that it resolved at its start, and so knows an old address."""
+def nginx_is_stale(containers: Mapping[str, ContainerState], door: Sequence[int]) -> bool:
+    """Whether nginx knows an old address of a service.
+
+    It may when it started before that service, and it does when what comes through it then is an error
+    of its own: after a reboot the order is chance, and the addresses are mostly the same.
+
+    Args:
+        door: HTTP status of a request to each upstream through nginx, 0 for no answer.
+    """
+    if not BAD_GATEWAY.intersection(door):
+        return False
     nginx = containers.get("nginx")
     if nginx is None:
         return False

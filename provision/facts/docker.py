@@ -12,6 +12,18 @@ INSPECT = (
     "{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}"
 )
 
+KNOCK = """
+import sys
+from http.client import HTTPConnection
+for path in ("/console/api/ping", "/"):
+    try:
+        door = HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=5)
+        door.request("GET", path)
+        print("door", door.getresponse().status)
+    except OSError:
+        print("door", 0)
+"""
+
 
 @dataclass(frozen=True)
 class Container:
@@ -36,10 +48,12 @@ class Stack:
     Attributes:
         wanted: service to compose's fingerprint of its present definition.
         containers: service to its container.
+        door: HTTP status of a request to the API and one to the web pages through nginx, 0 for no answer.
     """
 
     wanted: dict[str, str] = field(default_factory=dict)
     containers: dict[str, Container] = field(default_factory=dict)
+    door: list[int] = field(default_factory=list)
 
 
 class ComposeStack(FactBase[Stack]):
@@ -49,7 +63,7 @@ class ComposeStack(FactBase[Stack]):
     def default() -> Stack:
         return Stack()
 
-    def command(self, folder: str, project: str) -> StringCommand:
+    def command(self, folder: str, project: str, port: int) -> StringCommand:
         return StringCommand(
             "cd", QuoteString(folder), "2>/dev/null && [ -e .env ] && docker info >/dev/null 2>&1 || exit 0;",
             # Twice: only for a definition whose env files are already merged in does Compose print the
@@ -57,7 +71,8 @@ class ComposeStack(FactBase[Stack]):
             "docker compose config | docker compose -f - config --hash '*' | sed 's/^/wanted /';",
             "docker ps -aq --filter label=com.docker.compose.oneoff=False --filter",
             QuoteString(f"label=com.docker.compose.project={project}"),
-            "| xargs -r docker inspect --format", QuoteString(f"container {INSPECT}"), "; true",
+            "| xargs -r docker inspect --format", QuoteString(f"container {INSPECT}"), ";",
+            "python3 -c", QuoteString(KNOCK), str(port), "2>/dev/null; true",
         )  # fmt: skip
 
     def process(self, output: list[str]) -> Stack:
@@ -66,6 +81,8 @@ class ComposeStack(FactBase[Stack]):
             kind, *values = line.split()
             if kind == "wanted":
                 stack.wanted[values[0]] = values[1]
+            elif kind == "door":
+                stack.door.append(int(values[0]))
             elif kind == "container":
                 service, config_hash, status, exit_code, started_at = values
                 stack.containers[service] = Container(config_hash, status, int(exit_code), started_at)

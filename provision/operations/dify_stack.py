@@ -150,7 +150,7 @@ def up(*, dify: DifySettings) -> Commands:
         host.noop("another version, left as it is")
         return
     folder = compose_dir(dify)
-    stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT)
+    stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT, port=dify.port)
     found = compose.differences(stack.wanted, stack.containers)
     if stack.wanted and not found:
         host.noop("every container is as defined")
@@ -162,8 +162,8 @@ def up(*, dify: DifySettings) -> Commands:
         yield watched(
             StringCommand(inside, "docker compose --progress quiet up --detach"), "starting containers"
         )
-        stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT)
-    if compose.nginx_is_stale(stack.containers):
+        stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT, port=dify.port)
+    if compose.nginx_is_stale(stack.containers, stack.door):
         yield StringCommand("docker compose restart nginx", _chdir=folder)
 
 

@@ -75,6 +75,15 @@ def test_a_rebooted_box_without_systemd_is_brought_back() -> None:
     assert apply().changed == {}
 
 
+def test_a_rebooted_dify_host_comes_up_by_itself(on: Callable[..., str]) -> None:
+    written = writes_at_the_door(on)
+    reboot("dify-wsl")
+    run = apply()
+    assert run.code == 0, run.output[-4000:]
+    assert run.changed == {}
+    assert writes_at_the_door(on) == written
+
+
 def test_programs_that_outlive_their_supervisor_do_not_keep_the_new_one_out(on: Callable[..., str]) -> None:
     before = processes(on)["gpu-score"]
     on("gpu-score", "pkill", "-KILL", "-x", "supervisord")

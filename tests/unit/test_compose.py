@@ -29,12 +29,18 @@ def test_each_reason_is_said() -> None:
 
 
 def test_nginx_knows_old_addresses_when_it_is_older_than_what_it_forwards_to() -> None:
-    assert nginx_is_stale({"nginx": container(at=EARLY), "api": container(at=LATE)})
-    assert not nginx_is_stale({"nginx": container(at=LATE), "api": container(at=EARLY)})
-    assert not nginx_is_stale({"api": container()})
+    older = {"nginx": container(at=EARLY), "api": container(at=LATE)}
+    assert nginx_is_stale(older, [502, 200])
+    assert nginx_is_stale(older, [200, 0])
+    assert not nginx_is_stale(older, [200, 307])  # a reboot: any order, the same addresses
+    assert not nginx_is_stale({"nginx": container(at=LATE), "api": container(at=EARLY)}, [502, 502])
+    assert not nginx_is_stale({"api": container()}, [0, 0])
 
 
 def test_the_fact_reads_what_docker_prints() -> None:
-    stack = ComposeStack().process(["wanted api abc", f"container api abc running 0 {EARLY}"])
+    stack = ComposeStack().process(
+        ["wanted api abc", f"container api abc running 0 {EARLY}", "door 200", "door 307"]
+    )
     assert stack.wanted == {"api": "abc"}
+    assert stack.door == [200, 307]
     assert stack.containers == {"api": Container("abc", "running", 0, EARLY)}

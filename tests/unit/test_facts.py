@@ -21,7 +21,7 @@ from provision.facts.secrets import SecretNames
 from provision.facts.service import ServiceStatus, SupervisordRuns, SupervisorProgram, SystemdService
 
 
-def ask(fact: type[FactBase[Any]], **arguments: str) -> Any:
+def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
     command = fact().command(**arguments)
     text = command.get_raw_value() if isinstance(command, StringCommand) else command
     done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False)
@@ -38,12 +38,12 @@ def ask(fact: type[FactBase[Any]], **arguments: str) -> Any:
         (DistributionVersion, {"path": "/no/such folder", "distribution": "vllm"}),
         (SecretNames, {"folder": "/no/such folder"}),
         (CheckedOutTag, {"path": "/no/such folder"}),
-        (ComposeStack, {"folder": "/no/such folder", "project": "docker"}),
+        (ComposeStack, {"folder": "/no/such folder", "project": "docker", "port": 81}),
         (SupervisorProgram, {"program": "p", "configuration": "/no/such.conf", "directory": "/no"}),
         (SupervisordRuns, {"configuration": "/no/such.conf"}),
     ],
 )
-def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, str]) -> None:
+def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:
     assert ask(fact, **arguments) == fact().default()
 
 
