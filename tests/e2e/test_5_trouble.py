@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable
 
+import httpx
 import pytest
 from conftest import apply, processes, writes_at_the_door
 
+from lab import addresses
 from lab.hosts import reboot
 
 pytestmark = pytest.mark.usefixtures("converged")
@@ -78,10 +82,35 @@ def test_a_rebooted_box_without_systemd_is_brought_back() -> None:
 def test_a_rebooted_dify_host_comes_up_by_itself(on: Callable[..., str]) -> None:
     written = writes_at_the_door(on)
     reboot("dify-wsl")
+    _until_dify_answers()
     run = apply()
     assert run.code == 0, run.output[-4000:]
     assert run.changed == {}
     assert writes_at_the_door(on) == written
+
+
+def _until_dify_answers() -> None:
+    for _ in range(60):
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"http://{addresses.WINDOWS.ip}:81/console/api/setup").status_code == 200:
+                return
+        time.sleep(1)
+    raise AssertionError("Dify did not come back by itself")
+
+
+def test_an_installation_of_another_version_is_reported_and_left_alone(on: Callable[..., str]) -> None:
+    git = ("git", "-C", "/opt/dify", "tag")
+    before = processes(on), on("dify-wsl", "cat", "/opt/dify/docker/.env")
+    on("dify-wsl", "sh", "-c", f"{' '.join(git)} 1.15.0 && {' '.join(git)} -d 1.16.1")
+    try:
+        run = apply("--data", 'dify={"env": {"LOG_LEVEL": "DEBUG"}}')
+    finally:
+        on("dify-wsl", "sh", "-c", f"{' '.join(git)} 1.16.1 && {' '.join(git)} -d 1.15.0")
+    assert run.code == 0, run.output[-4000:]
+    assert run.changed == {}
+    assert "a running installation is never changed in passing" in run.output
+    assert (processes(on), on("dify-wsl", "cat", "/opt/dify/docker/.env")) == before
+    assert apply().changed == {}
 
 
 def test_programs_that_outlive_their_supervisor_do_not_keep_the_new_one_out(on: Callable[..., str]) -> None:
