@@ -29,7 +29,8 @@ def model(*, server: ModelServer, python: str, program: str) -> Generator[Functi
         host.noop(f"{server.model_dir} is complete")
         return
     serving = server.serving
-    staging = f"{serving.data_dir}/models/.staging/{server.settings.model.replace('/', '--')}"
+    folder = f"{serving.data_dir}/models/.staging"
+    staging = f"{folder}/{server.settings.model.replace('/', '--')}"
     arguments = [server.settings.model, "--revision", server.settings.revision]
     arguments += [
         "--target",
@@ -43,6 +44,8 @@ def model(*, server: ModelServer, python: str, program: str) -> Generator[Functi
         arguments += ["--endpoint", serving.hub_endpoint]
     yield watched(
         StringCommand(
+            # A download that a killed run began goes on on the host; the lock makes this one wait for it.
+            "mkdir -p", QuoteString(folder), "&& flock", QuoteString(f"{staging}.lock"),
             # The cache of the client goes to the data disk too; the root disk of a rented box is small.
             "env", QuoteString(f"MODELSCOPE_CACHE={serving.data_dir}/cache/modelscope"),
             QuoteString(python), "-u", QuoteString(program), *map(QuoteString, arguments),
