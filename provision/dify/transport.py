@@ -196,8 +196,9 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
 def _error_of(response: httpx.Response) -> tuple[str | None, str]:
     """Code and message of an error answer, in any of Dify's shapes.
 
-    They are: ``{"code","message","status"}``; ``{"error":{"type","message"}}`` (setup and init since
-    1.12); ``{"custom","message"}`` (too many API keys); a proxy's page.
+    They are: ``{"code","message","status"}``; ``{"errors":{<field>:<text>},"message"}`` (bad input, 1.8 to
+    1.10); ``{"error":{"type","message"}}`` (setup and init since 1.12); ``{"custom","message"}`` (too many
+    API keys); ``{"result","data"}`` (a login without a workspace, a refused refresh); a proxy's page.
     """
     body = json_object(response)
     if body is None:
@@ -206,7 +207,10 @@ def _error_of(response: httpx.Response) -> tuple[str | None, str]:
     if isinstance(nested, dict):
         return str(nested.get("type", "")) or None, str(nested.get("message", ""))
     code = body.get("code") or body.get("custom")
-    return (str(code) if code else None), str(body.get("message") or "no message")
+    message = str(body.get("message") or body.get("data") or "no message")
+    if isinstance(fields := body.get("errors"), dict):
+        message = "; ".join([message, *(f"{name}: {text}" for name, text in fields.items())])
+    return (str(code) if code else None), message
 
 
 def _advice(response: httpx.Response, message: str) -> str:

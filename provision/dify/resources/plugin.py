@@ -8,6 +8,7 @@ from typing import Any
 
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
+from provision.dify.providers import already_installed
 from provision.dify.transport import Reply
 from provision.domain.wiring.masking import readable_message
 from provision.domain.wiring.plugins import PluginAction, PluginPlan, PluginReference, plan_plugin
@@ -103,12 +104,15 @@ class Plugin:
             )
         return str(latest["unique_identifier"])
 
-    def _start(self, path: str, body: dict[str, object]) -> Reply:
+    def _start(self, path: str, body: dict[str, object]) -> Reply | None:
         try:
             return self.dify.console.send(
                 self.title, "POST", f"{_PLUGINS}/{path}", body=body, read_timeout=_DOWNLOAD_TIMEOUT
             )
         except DifyError as error:
+            if already_installed(error):
+                # Somebody else installed it in the meantime; the list is read next.
+                return None
             if path.startswith("upgrade/") and error.status == 500:
                 raise error.advised(
                     "a plugin that was installed from a file cannot be upgraded from the marketplace: "
@@ -116,9 +120,9 @@ class Plugin:
                 ) from None
             raise error.advised(error.advice or _NETWORK_ADVICE) from None
 
-    def _follow(self, started: Reply) -> None:
+    def _follow(self, started: Reply | None) -> None:
         """Wait for the end of the task. Only the poll that sees it clears Dify's cached provider list."""
-        task_id = started.optional("task_id", str)
+        task_id = started.optional("task_id", str) if started else None
         if not task_id:
             return
         deadline = self.dify.transport.clock() + self.timeout

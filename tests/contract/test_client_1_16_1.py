@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from client_replay import EMAIL, PASSWORD, Line, Replay, recorded, steps
+from client_replay import EMAIL, PASSWORD, Line, Replay, named, recorded, steps
 
 from provision.dify import Dify, DifyError
 from provision.dify.resources import (
@@ -34,7 +34,7 @@ PINNED = (
 
 @pytest.fixture(scope="module")
 def recording() -> list[Line]:
-    return list(recorded())
+    return list(recorded("1.16.1"))
 
 
 def resources(dify: Dify) -> list[Resource]:
@@ -83,6 +83,7 @@ def test_first_run_wires_and_the_next_writes_nothing(recording: list[Line]) -> N
     lines = steps(
         recording, "before: init status", "idem1:", "idem2:", "idem3:", "marketplace: install 0.0.64 (f"
     )
+    lines.append(named(recording, "model-providers"))
     replay = Replay([*lines, *steps(recording, "install 0.0.64 fresh: task poll")], RENAMED)
     first = replay.dify("idem")
     for resource in resources(first):
@@ -128,7 +129,7 @@ def test_first_run_wires_and_the_next_writes_nothing(recording: list[Line]) -> N
     for resource in resources(second):
         resource.apply()
     assert len(replay.writes) == written
-    assert second.apps.chat_link_code("Idem App") == "byXgR7CIcfOIlshv"
+    assert second.apps.require("Idem App").link_code == "byXgR7CIcfOIlshv"
     assert second.apps.api_key("Idem App") == "app-xqImV6XYBQQuSfEpwGOvDxAM"
     logins = [request for request in replay.requests if request.url.path.endswith("/login")]
     assert len(logins) == 2, "one login a run"
@@ -233,7 +234,7 @@ def test_missing_provider_is_a_difference(recording: list[Line]) -> None:
 @pytest.mark.parametrize("step", ["add llm: wrong api key", "daemon down: add llm"])
 def test_refused_credential_is_told_without_the_key(recording: list[Line], step: str) -> None:
     key = "sk-canary-0123456789"
-    dify = answering(recording, "idem2: setup", "login", "idem1: credentials llm", step)
+    dify = answering(recording, "idem2: setup", "login", "idem1: credentials llm", "model-providers", step)
     credential = ModelCredential(dify, "qwen-lab", "llm", {}, key, b"salt")
     with pytest.raises(DifyError, match="plugin_daemon") as refused:
         credential.apply()
@@ -242,6 +243,9 @@ def test_refused_credential_is_told_without_the_key(recording: list[Line], step:
 
 def test_link_code(recording: list[Line]) -> None:
     for step, works in (("webapp passport", True), ("webapp passport: wrong code", False)):
-        line = next(line for line in recording if line.step == step)
-        asked = replace(line, url=httpx.URL(f"{line.url}?user_id=provisioner"))
-        assert Replay([asked]).dify("link").service.link_works("code") is works
+        line = named(recording, step)
+        visited = [
+            replace(line, url=httpx.URL(f"{line.url}?user_id=provisioner")),
+            named(recording, "webapp site"),
+        ]
+        assert Replay(visited).dify("link").service.link_works("code") is works
