@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from provision.dify.dialects.login import base64_encoded
@@ -45,6 +46,7 @@ class Session:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        files: Mapping[str, Path] | None = None,
         read_timeout: float = READ_TIMEOUT,
         repeatable: bool = False,
     ) -> Reply:
@@ -57,6 +59,7 @@ class Session:
                 f"console/api/{path}",
                 query=query,
                 body=body,
+                files=files,
                 headers=headers,
                 read_timeout=read_timeout,
                 repeatable=repeatable,

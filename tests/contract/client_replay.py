@@ -108,7 +108,8 @@ class Replay:
         assert key in self._answers, f"not recorded: {key}"
         is_write = request.method != "GET" and not request.url.path.endswith(NO_WRITES)
         if is_write:
-            body = json.loads(request.content) if request.content else None
+            is_json = request.headers.get("content-type") == "application/json"
+            body = json.loads(request.content) if is_json else None
             self.writes.append((request.method, request.url.path, body))
         index, at = self._shown.get(key, (-1, -1))
         if at != len(self.writes):
