@@ -42,26 +42,31 @@ class Line:
 
 
 def recorded(version: str) -> Iterator[Line]:
-    """Every exchange of a version's recording, in its order."""
+    """Every exchange of a recording, in its order; the recording's name begins with Dify's version."""
     for text in (RECORDINGS / f"dify-{version}.jsonl").read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
         if "request" not in line:
             continue
         request, response = line["request"], line["response"]
+        # The recorder of 1.12.1 kept no headers; X-Version is on every answer of every version.
+        headers = response.get("headers", {"x-version": version.partition("-")[0]})
         # Tokens were replaced by a placeholder that is no valid cookie.
         cookies = [value.replace("<value>", "token") for value in response.get("set_cookie", [])]
-        body = response["json"]
+        url, body = httpx.URL(request["url"]), response["json"]
+        session = SESSION_HEADERS & (request.get("headers") or {}).keys()
+        if not url.path.startswith("/console/"):
+            session -= {"cookie"}  # the recorded client's jar, which nothing but the console looks at
         if request["url"].endswith("/model-providers") and response["status"] == 200:
             body = _with_forms(body)
         yield Line(
             step=line["step"],
             method=request["method"],
-            url=httpx.URL(request["url"]),
+            url=url,
             status=response["status"],
-            headers=[*response["headers"].items(), *(("set-cookie", cookie) for cookie in cookies)],
+            headers=[*headers.items(), *(("set-cookie", cookie) for cookie in cookies)],
             content=b"" if response["status"] == 204 else json.dumps(body).encode(),
             sent=request.get("json"),
-            session=frozenset(request.get("headers") or {}) & SESSION_HEADERS,
+            session=session,
         )
 
 
