@@ -231,6 +231,26 @@ def test_missing_provider_is_a_difference(recording: list[Line]) -> None:
     )
 
 
+def test_stale_list_of_providers_is_refreshed_by_installing_again(recording: list[Line]) -> None:
+    lines = steps(
+        recording,
+        "idem2: setup",
+        "idem2: login",
+        "cache: credentials",
+        "idem2: installations by ids",
+        "cache: install again",
+        "model-providers",
+    )
+    replay = Replay(lines, {**RENAMED, "Lab LLM v2": "Lab LLM"})
+    llm = resources(replay.dify("stale cache"))[3]
+    assert "is not installed" in (llm.difference() or "")
+    llm.apply()
+    [(_, path, body)] = replay.writes
+    assert path == "/console/api/workspaces/current/plugin/install/pkg"
+    assert body == named(recording, "cache: install again (already installed) clears it?").sent
+    assert llm.difference() is None
+
+
 @pytest.mark.parametrize("step", ["add llm: wrong api key", "daemon down: add llm"])
 def test_refused_credential_is_told_without_the_key(recording: list[Line], step: str) -> None:
     key = "sk-canary-0123456789"
