@@ -16,7 +16,10 @@ _PAGE = 100
 
 @dataclass(frozen=True)
 class App:
-    """One app as its detail shows it; `link_code` is the last part of its public chat link."""
+    """One app as its detail shows it; `link_code` is the last part of its public chat link.
+
+    `max_active_requests` is None where Dify does not show it (1.3.1).
+    """
 
     id: str
     name: str
@@ -25,7 +28,7 @@ class App:
     icon: str
     icon_background: str
     use_icon_as_answer_icon: bool
-    max_active_requests: int
+    max_active_requests: int | None
     enable_site: bool
     enable_api: bool
     link_code: str = field(repr=False)
@@ -60,10 +63,6 @@ class Apps:
         if app is None:
             raise DifyError(f"Find the app {name}", "no chat app has this name", "create the chatbot first")
         return app
-
-    def chat_link_code(self, name: str) -> str:
-        """The last part of the app's public link, ``<base>/chat/<code>``."""
-        return self.require(name).link_code
 
     def api_keys(self, app: App) -> list[str]:
         """The app's API keys, the oldest first. Dify always shows them in full."""
@@ -109,7 +108,7 @@ class Apps:
             icon=reply.optional("icon", str) or "",
             icon_background=reply.optional("icon_background", str) or "",
             use_icon_as_answer_icon=bool(reply.body.get("use_icon_as_answer_icon")),
-            max_active_requests=reply.optional("max_active_requests", int) or 0,
+            max_active_requests=reply.optional("max_active_requests", int),
             enable_site=reply.get("enable_site", bool),
             enable_api=reply.get("enable_api", bool),
             link_code=str(site.get("access_token") or site.get("code") or ""),

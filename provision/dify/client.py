@@ -10,6 +10,8 @@ import httpx
 
 from provision.dify.apps import Apps
 from provision.dify.errors import DifyError
+from provision.dify.generations import Generation, generation_of
+from provision.dify.providers import Providers
 from provision.dify.service import ServiceApi
 from provision.dify.session import Session
 from provision.dify.transport import Transport
@@ -44,6 +46,7 @@ class Dify:
         self.transport = Transport(http, sleep, clock)
         self.console = Session(self.transport, server or self.transport.root)
         self.apps = Apps(self.transport, self.console)
+        self.providers = Providers(self.console)
         self.service = ServiceApi(self.transport)
 
     def sign_in(self, email: str, password: str) -> None:
@@ -58,6 +61,11 @@ class Dify:
     def version(self) -> Version:
         """The server's version, see `Transport.version`."""
         return self.transport.version()
+
+    @property
+    def generation(self) -> Generation:
+        """How the server wants to be spoken to; its version decides."""
+        return generation_of(self.version)
 
 
 def wait_until_ready(

@@ -30,6 +30,15 @@ class DifyError(Exception):
         self.code = code
         super().__init__(f"{step}: {problem}" + (f" → {advice}" if advice else ""))
 
+    @property
+    def is_bad_request(self) -> bool:
+        """Dify refused the request as such; newer versions say 422 at more and more places."""
+        return self.status in (400, 422)
+
     def advised(self, advice: str) -> DifyError:
         """The same error with better advice, from somebody who knows what was intended."""
-        return DifyError(self.step, self.problem, advice, status=self.status, code=self.code)
+        return type(self)(self.step, self.problem, advice, status=self.status, code=self.code)
+
+
+class LoginRefusedError(DifyError):
+    """Dify did not let the administrator in, or did not before in this run; another try does harm."""

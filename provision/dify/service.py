@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from provision.dify.errors import DifyError
+from provision.dify.generations import generation_of
 from provision.dify.transport import Transport
 
 # Seconds. A first answer of a model on a CPU may take long.
@@ -81,23 +82,24 @@ class ServiceApi:
     def link_works(self, code: str) -> bool:
         """Whether the public chat link with this code lets visitors in.
 
-        The page itself answers 200 for any code; the passport is what its script asks for first. A fixed
-        user id keeps Dify from making a new visitor for each check.
+        The page itself answers 200 for any code; what its script asks for first, a passport and what the
+        page says, does not. A fixed user id keeps Dify from making a new visitor for each check.
         """
+        step = "Check the chat link"
+        headers = {"X-App-Code": code}
+        query = {"user_id": "provisioner"}
         try:
             reply = self._transport.send(
-                "Check the chat link",
-                "GET",
-                "api/passport",
-                query={"user_id": "provisioner"},
-                headers={"X-App-Code": code},
-                repeatable=True,
+                step, "GET", "api/passport", query=query, headers=headers, repeatable=True
             )
+            passport = reply.get("access_token", str)
+            self._transport.hide(passport)
+            headers |= generation_of(self._transport.version()).visitor(passport)
+            self._transport.send(step, "GET", "api/site", headers=headers, repeatable=True)
         except DifyError as error:
             if error.status == 404:
                 return False
             raise
-        self._transport.hide(reply.get("access_token", str))
         return True
 
     def _bearer(self, api_key: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -123,6 +124,7 @@ class Transport:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        files: Mapping[str, Path] | None = None,
         headers: Mapping[str, str] | None = None,
         read_timeout: float = READ_TIMEOUT,
         repeatable: bool = False,
@@ -132,13 +134,17 @@ class Transport:
         Args:
             step: what this is for, in the imperative; errors begin with it.
             path: below the server's root, without a leading slash.
+            files: form field to the file that it uploads; in the place of a body.
             read_timeout: seconds without a byte of the answer.
             repeatable: it only reads, so it is sent again after a broken connection or a 502, 503, 504.
 
         Raises:
             DifyError: it could not be sent, or the answer's status is 400 or more.
+            OSError: a file cannot be read.
         """
         request = f"{method} /{path}"
+        # Read whole, so that each repetition sends all of it.
+        parts = {name: (file.name, file.read_bytes()) for name, file in files.items()} if files else None
         pauses = RETRY_PAUSES if repeatable else ()
         for pause in (*pauses, None):
             try:
@@ -147,6 +153,7 @@ class Transport:
                     path,
                     params=query,
                     json=body,
+                    files=parts,
                     headers=headers,
                     timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, read=read_timeout),
                     follow_redirects=False,
@@ -196,8 +203,9 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
 def _error_of(response: httpx.Response) -> tuple[str | None, str]:
     """Code and message of an error answer, in any of Dify's shapes.
 
-    They are: ``{"code","message","status"}``; ``{"error":{"type","message"}}`` (setup and init since
-    1.12); ``{"custom","message"}`` (too many API keys); a proxy's page.
+    They are: ``{"code","message","status"}``; ``{"errors":{<field>:<text>},"message"}`` (bad input, 1.8 to
+    1.10); ``{"error":{"type","message"}}`` (setup and init since 1.12); ``{"custom","message"}`` (too many
+    API keys); ``{"result","data"}`` (a login without a workspace, a refused refresh); a proxy's page.
     """
     body = json_object(response)
     if body is None:
@@ -206,7 +214,10 @@ def _error_of(response: httpx.Response) -> tuple[str | None, str]:
     if isinstance(nested, dict):
         return str(nested.get("type", "")) or None, str(nested.get("message", ""))
     code = body.get("code") or body.get("custom")
-    return (str(code) if code else None), str(body.get("message") or "no message")
+    message = str(body.get("message") or body.get("data") or "no message")
+    if isinstance(fields := body.get("errors"), dict):
+        message = "; ".join([message, *(f"{name}: {text}" for name, text in fields.items())])
+    return (str(code) if code else None), message
 
 
 def _advice(response: httpx.Response, message: str) -> str:

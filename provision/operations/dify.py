@@ -11,7 +11,7 @@ from pyinfra.api import FunctionCommand, Host, OperationValueError, State, Strin
 from provision import progress
 from provision.connectors.relay import http_client
 from provision.dify.client import Dify, wait_until_ready
-from provision.dify.errors import DifyError
+from provision.dify.errors import DifyError, LoginRefusedError
 from provision.dify.resources.base import Resource
 from provision.domain.deployment import Deployment
 from provision.domain.secrets import ADMIN_PASSWORD
@@ -23,9 +23,6 @@ Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 # Who asks the test question; a user of the app, not an account of Dify's.
 USER = "dify-vllm-deploy"
-
-# What Dify says to everything before it has an administrator.
-NOT_YET = ("not_setup", "not_init_validated")
 
 _clients: dict[str, Dify] = {}
 
@@ -91,7 +88,7 @@ def resource(
         if state.is_executing:
             yield failure("Ask Dify", str(error), advice="Put it right and run again")
             return
-        if isinstance(error, DifyError) and error.status in (401, 429) and error.code not in NOT_YET:
+        if isinstance(error, LoginRefusedError):
             # Not "would change" but "cannot tell", and nothing that another try would mend.
             raise OperationValueError(str(error)) from None
         # A dry run: Dify, or what this builds on, is not there yet, so it would be made.

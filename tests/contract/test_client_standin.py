@@ -174,7 +174,7 @@ def test_bot_answers_and_leaves_no_trace(installation: Installation) -> None:
     assert answer.prompt_tokens > 0
     dify.service.delete_conversation(key, answer.conversation_id, "provisioner")
     dify.service.delete_conversation(key, answer.conversation_id, "provisioner")
-    assert dify.service.link_works(dify.apps.chat_link_code(BOT))
+    assert dify.service.link_works(dify.apps.require(BOT).link_code)
     assert not dify.service.link_works("no-such-code")
     with pytest.raises(DifyError, match="revoked"):
         dify.service.ask("app-unknown", "Are you there?", "provisioner")

@@ -34,6 +34,7 @@ class Routes:
         self.answers: dict[str, list[Any]] = {
             "GET setup": [{"step": "finished"}],
             "POST login": [{"result": "success"}],
+            f"GET {W}/model-providers": [{"data": []}],
             **(answers or {}),
         }
         self.sent: list[tuple[str, Any]] = []

@@ -111,7 +111,7 @@ def test_password_never_shows() -> None:
     ("first", "told"),
     [
         (httpx.Response(200, text="<html>hello</html>"), "without a version"),
-        (ok(version="1.3.1"), "1.15.0 and newer"),
+        (ok(version="1.2.0"), "1.3.1 and newer"),
     ],
 )
 def test_password_is_not_sent_to_a_server_of_another_kind(first: Answer, told: str) -> None:
@@ -142,6 +142,8 @@ def test_unexpected_shape_is_told() -> None:
         ),
         ({"custom": "max_keys_exceeded", "message": "Too many"}, "403 max_keys_exceeded: Too many"),
         ({"code": "forbidden", "message": "No"}, "403 forbidden: No"),
+        ({"errors": {"name": "Too long"}, "message": "Input failed"}, "403: Input failed; name: Too long"),
+        ({"result": "fail", "data": "Invalid refresh token"}, "403: Invalid refresh token"),
         ([], "403: Forbidden"),
     ],
 )

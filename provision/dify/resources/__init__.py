@@ -5,7 +5,7 @@ from provision.dify.resources.auto_upgrade import PluginAutoUpgrade
 from provision.dify.resources.base import PROVIDER, Resource
 from provision.dify.resources.chatbot import Chatbot
 from provision.dify.resources.default_models import DefaultModels
-from provision.dify.resources.model_credential import ModelCredential, ModelType
+from provision.dify.resources.model_credential import ModelCredential
 from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
 
@@ -16,7 +16,6 @@ __all__ = [
     "Chatbot",
     "DefaultModels",
     "ModelCredential",
-    "ModelType",
     "Plugin",
     "PluginAutoUpgrade",
     "Resource",

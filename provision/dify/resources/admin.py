@@ -20,7 +20,8 @@ class AdminAccount:
         password: at least 8 characters with a letter and a digit.
         init_password: the value of INIT_PASSWORD in Dify's ``.env``; without it whoever reaches a fresh
             server first becomes its owner.
-        language: of the console, for instance ``zh-Hans``; Dify takes en-US for one it does not know.
+        language: of the console, for instance ``zh-Hans``; Dify takes en-US for one it does not know, and
+            for any before 1.9.2, which accept it and look away.
     """
 
     dify: Dify = field(repr=False)

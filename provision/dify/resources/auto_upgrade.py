@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from provision.dify.client import Dify
+from provision.dify.dialects.auto_upgrade import AutoUpgradeDialect
 from provision.dify.errors import DifyError
+from provision.dify.transport import Reply
 
-_AUTO_UPGRADE = "workspaces/current/plugin/auto-upgrade"
 # The keys that the server accepts back; any other is refused.
 _KEYS = (
     "strategy_setting",
@@ -21,9 +22,11 @@ _KEYS = (
 
 @dataclass
 class PluginAutoUpgrade:
-    """The upgrade strategy of a category of plugins (since 1.15.0 a new workspace has ``latest`` for models).
+    """The upgrade strategy of a category of plugins; the other settings (time of day, exceptions) stay.
 
-    The other keys (time of day, exceptions) stay as they are.
+    Since 1.15.0 a new workspace has ``latest`` for models. From 1.7 to 1.14 there is one strategy for all
+    categories, which this sets whatever the category; before 1.7 Dify upgrades nothing by itself, so
+    nothing is done.
     """
 
     dify: Dify = field(repr=False)
@@ -35,33 +38,34 @@ class PluginAutoUpgrade:
         return f"Set the automatic upgrade of {self.category} plugins"
 
     def difference(self) -> str | None:
-        actual = self._stored()["strategy_setting"]
+        dialect = self.dify.generation.auto_upgrade
+        if dialect is None:
+            return None
+        actual = self._settings(self._shown(dialect)).get("strategy_setting")
         return None if actual == self.strategy else f"it is {actual}, wanted is {self.strategy}"
 
     def apply(self) -> None:
-        stored = self._stored()
-        if stored["strategy_setting"] == self.strategy:
+        dialect = self.dify.generation.auto_upgrade
+        if dialect is None:
             return
-        settings = {key: stored[key] for key in _KEYS if key in stored}
+        shown = self._shown(dialect)
+        settings = self._settings(shown)
+        if settings.get("strategy_setting") == self.strategy:
+            return
         self.dify.console.send(
             self.title,
             "POST",
-            f"{_AUTO_UPGRADE}/change",
-            body={
-                "category": self.category,
-                "auto_upgrade": {**settings, "strategy_setting": self.strategy},
-            },
+            f"{dialect.path}/change",
+            body=dialect.change(self.category, shown.body, {**settings, "strategy_setting": self.strategy}),
         )
         if difference := self.difference():
             raise DifyError(self.title, f"Dify accepted it, but {difference}")
 
-    def _stored(self) -> dict[str, Any]:
-        reply = self.dify.console.send(
-            self.title,
-            "GET",
-            f"{_AUTO_UPGRADE}/fetch",
-            query={"category": self.category},
-            repeatable=True,
+    def _shown(self, dialect: AutoUpgradeDialect) -> Reply:
+        return self.dify.console.send(
+            self.title, "GET", f"{dialect.path}/fetch", query=dialect.query(self.category), repeatable=True
         )
-        stored: dict[str, Any] = reply.get("auto_upgrade", dict)
-        return {"strategy_setting": None, **stored}
+
+    def _settings(self, shown: Reply) -> dict[str, Any]:
+        settings = shown.get("auto_upgrade", dict)
+        return {key: settings[key] for key in _KEYS if key in settings}

@@ -96,10 +96,10 @@ class Chatbot:
 
     def _rewrite_profile(self, app: App) -> None:
         # This call resets what is left out, so what we do not manage is sent back as it is.
-        kept = {
-            "use_icon_as_answer_icon": app.use_icon_as_answer_icon,
-            "max_active_requests": app.max_active_requests,
-        }
+        # Without use_icon_as_answer_icon Dify up to 1.10.1 answers 500.
+        kept: dict[str, Any] = {"use_icon_as_answer_icon": app.use_icon_as_answer_icon}
+        if app.max_active_requests is not None:
+            kept["max_active_requests"] = app.max_active_requests
         self.dify.console.send(self.title, "PUT", f"apps/{app.id}", body={**self._profile(), **kept})
 
     def _publish(self, app: App) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
-from provision.dify.resources.model_credential import ModelType
+from provision.domain.providers import ModelType
 
 _DEFAULT_MODEL = "workspaces/current/default-model"
 

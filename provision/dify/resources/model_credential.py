@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 from provision.dify.client import Dify
+from provision.dify.dialects.credentials import Write, stored_credential
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
+from provision.domain.providers import ModelType
 from provision.domain.wiring.credentials import (
     CredentialAction,
     CredentialPlan,
     StoredCredential,
     WantedCredential,
-    complete_fields,
-    plan_credential,
 )
 from provision.domain.wiring.masking import credential_name
-
-ModelType = Literal["llm", "text-embedding", "rerank"]
 
 # Seconds. Dify saves only after the plugin has tried the endpoint, which may take the plugin 300 s.
 _SAVE_TIMEOUT = 330.0
@@ -31,6 +28,7 @@ _ENDPOINT_ADVICE = (
     "the request to the endpoint comes from Dify's plugin_daemon container: from there the URL must be "
     "reachable, end with /v1, serve this model name and accept this key"
 )
+_STALE_ADVICE = "its plugin is installed, but Dify does not list it: see docker compose logs plugin_daemon"
 
 
 @dataclass
@@ -40,9 +38,12 @@ class ModelCredential:
     Args:
         model: the name in Dify; also what is sent to the endpoint unless ``endpoint_model_name`` is given.
         credentials: the managed fields of the provider's form except the key, all of them strings
-            (a number would make Dify answer 500). Other fields keep what they have.
+            (a number would make Dify answer 500). Other fields keep what they have. A field that the form of
+            the installed plugin does not have is left out, as Dify would drop it; one that an older plugin
+            spells otherwise is sent under that name.
         api_key: the endpoint's key, empty when it wants none.
-        salt: for the key's fingerprint, see `provision.domain.wiring.masking.credential_name`.
+        salt: for the key's fingerprint, see `provision.domain.wiring.masking.credential_name`; it is the
+            credential's name, and up to 1.7.2 part of its label, see `provision.domain.wiring.upserts`.
         provider: in three parts.
     """
 
@@ -56,9 +57,6 @@ class ModelCredential:
 
     def __post_init__(self) -> None:
         self.dify.transport.hide(self.api_key)
-        self._wanted = WantedCredential(
-            credential_name(self.api_key, self.salt), self.credentials, self.api_key
-        )
 
     @property
     def title(self) -> str:
@@ -66,64 +64,76 @@ class ModelCredential:
 
     def difference(self) -> str | None:
         try:
-            return plan_credential(self._wanted, self._stored()).reason or None
+            _, plan = self._planned(self._stored())
         except DifyError as error:
             if _provider_missing(error):
                 return f"the provider {self.provider} is not installed"
             raise
+        return plan.reason or None
 
     def apply(self) -> None:
         done: set[CredentialAction] = set()
         while True:
-            stored = self._stored()
-            plan = plan_credential(self._wanted, stored)
+            stored = self._stored_by_now()
+            wanted, plan = self._planned(stored)
             if plan.action is CredentialAction.NOTHING:
                 return
             if plan.action in done:
                 # Never twice: a second "add" would stack another credential.
                 raise DifyError(self.title, f"Dify accepted it, but {plan.reason}")
-            self._carry_out(plan, stored)
+            model = {"model": self.model, "model_type": self.model_type}
+            self._carry_out(self.dify.generation.credentials.write(plan, model, wanted, stored))
             done.add(plan.action)
 
+    def _planned(self, stored: StoredCredential) -> tuple[WantedCredential, CredentialPlan]:
+        """The next step, and the wanted credential in the installed plugin's words."""
+        dialect = self.dify.generation.credentials
+        named = WantedCredential(credential_name(self.api_key, self.salt), self.credentials, self.api_key)
+        wanted = dialect.prepared(named, self.model)
+        plan = dialect.plan(wanted, stored)
+        if plan.action is CredentialAction.NOTHING:
+            return wanted, plan
+        # Only now is the form worth a request: it may not have what differs.
+        form = self.dify.providers.form(self.provider)
+        if form is None:
+            return wanted, plan
+        wanted = replace(wanted, fields=form.fitted(wanted.fields, self.model_type))
+        return wanted, dialect.plan(wanted, stored)
+
     def _stored(self) -> StoredCredential:
-        try:
-            reply = self.dify.console.send(
-                self.title,
-                "GET",
-                self._path(),
-                query={"model": self.model, "model_type": self.model_type},
-                repeatable=True,
-            )
-        except DifyError as error:
-            if _provider_missing(error):
-                raise error.advised("install its plugin first") from None
-            raise
-        available = reply.optional("available_credentials", list) or []
-        return StoredCredential(
-            fields=reply.optional("credentials", dict) or {},
-            active_id=reply.optional("current_credential_id", str),
-            active_name=reply.optional("current_credential_name", str),
-            available=tuple((str(item["credential_id"]), str(item["credential_name"])) for item in available),
+        reply = self.dify.console.send(
+            self.title,
+            "GET",
+            self._path("credentials"),
+            query={"model": self.model, "model_type": self.model_type},
+            repeatable=True,
         )
+        return stored_credential(reply)
 
-    def _carry_out(self, plan: CredentialPlan, stored: StoredCredential) -> None:
-        target: dict[str, object] = {"model": self.model, "model_type": self.model_type}
-        if plan.credential_id is not None:
-            target["credential_id"] = plan.credential_id
-        if plan.action is CredentialAction.SWITCH:
-            self.dify.console.send(self.title, "POST", self._path("switch"), body=target)
+    def _stored_by_now(self) -> StoredCredential:
+        """Like `_stored`; a provider that Dify's list of them lacks although it is installed is found."""
+        try:
+            return self._stored()
+        except DifyError as error:
+            if not _provider_missing(error):
+                raise
+            if not self.dify.providers.refresh(self.provider):
+                raise error.advised("install its plugin first") from None
+        try:
+            return self._stored()
+        except DifyError as error:
+            raise error.advised(error.advice or _STALE_ADVICE) from None
+
+    def _carry_out(self, write: Write) -> None:
+        path = self._path(write.path)
+        if not write.saves:
+            self.dify.console.send(self.title, write.method, path, body=write.body)
             return
-        adding = plan.action is CredentialAction.ADD
-        fields = complete_fields(self._wanted, None if adding else stored)
-        body = {**target, "name": self._wanted.name, "credentials": fields}
-        self._save("POST" if adding else "PUT", body)
-
-    def _save(self, method: str, body: Mapping[str, object]) -> None:
         deadline = self.dify.transport.clock() + _RUNTIME_PATIENCE
         while True:
             try:
                 self.dify.console.send(
-                    self.title, method, self._path(), body=body, read_timeout=_SAVE_TIMEOUT
+                    self.title, write.method, path, body=write.body, read_timeout=_SAVE_TIMEOUT
                 )
                 return
             except DifyError as error:
@@ -132,10 +142,10 @@ class ModelCredential:
                     raise error.advised(error.advice or _ENDPOINT_ADVICE) from None
             self.dify.transport.sleep(_RUNTIME_PAUSE)
 
-    def _path(self, last: str = "") -> str:
-        path = f"workspaces/current/model-providers/{self.provider}/models/credentials"
+    def _path(self, last: str) -> str:
+        path = f"workspaces/current/model-providers/{self.provider}/models"
         return f"{path}/{last}" if last else path
 
 
 def _provider_missing(error: DifyError) -> bool:
-    return error.status == 400 and "does not exist" in error.problem
+    return error.is_bad_request and "does not exist" in error.problem

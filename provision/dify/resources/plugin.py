@@ -1,13 +1,15 @@
-"""A plugin from the marketplace."""
+"""A plugin, from the marketplace or from a package file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
+from provision.dify.providers import already_installed
 from provision.dify.transport import Reply
 from provision.domain.wiring.masking import readable_message
 from provision.domain.wiring.plugins import PluginAction, PluginPlan, PluginReference, plan_plugin
@@ -18,6 +20,10 @@ _POLL_PAUSE = 2.0
 # Seconds. For the call itself Dify downloads the package, at most 50 MiB.
 _DOWNLOAD_TIMEOUT = 300.0
 _NETWORK_ADVICE = "check that Dify's api container reaches the marketplace (MARKETPLACE_API_URL)"
+_SIGNATURE_ADVICE = (
+    "take the package from the marketplace, which signs it; an own build needs an own key "
+    "(THIRD_PARTY_SIGNATURE_VERIFICATION_PUBLIC_KEYS)"
+)
 _DAEMON_ADVICE = (
     "see docker compose logs plugin_daemon; it resolves the plugin's packages from PyPI or PIP_MIRROR_URL"
 )
@@ -32,12 +38,16 @@ class Plugin:
             identifier ``author/name:version@sha256``, which an older one is upgraded to.
         timeout: seconds for an installation; the plugin daemon itself gives up after 15 minutes.
         progress: receives a line whenever the installation's state changes.
+        package: a ``.difypkg`` file to install it from, without the marketplace. Its checksum, which a
+            signature changes, may be another than the pinned one; its version may not be older. Dify cannot
+            upgrade to a file, so an older installed version is still upgraded from the marketplace.
     """
 
     dify: Dify = field(repr=False)
     plugin: str
     timeout: float = 900.0
     progress: Callable[[str], None] | None = field(default=None, repr=False)
+    package: Path | None = None
 
     def __post_init__(self) -> None:
         self._wanted = PluginReference.parse(self.plugin)
@@ -55,8 +65,11 @@ class Plugin:
         if plan.action is PluginAction.NOTHING:
             return
         if plan.action is PluginAction.INSTALL:
-            body: dict[str, object] = {"plugin_unique_identifiers": [self._identifier()]}
-            self._follow(self._start("install/marketplace", body))
+            source, identifier = (
+                ("marketplace", self._identifier()) if self.package is None else ("pkg", self._uploaded())
+            )
+            body: dict[str, object] = {"plugin_unique_identifiers": [identifier]}
+            self._follow(self._start(f"install/{source}", body))
         else:
             original = installed.identifier if installed else None
             body = {
@@ -103,12 +116,39 @@ class Plugin:
             )
         return str(latest["unique_identifier"])
 
-    def _start(self, path: str, body: dict[str, object]) -> Reply:
+    def _uploaded(self) -> str:
+        """Give Dify the package file; the answer says which plugin it is."""
+        assert self.package is not None
+        try:
+            reply = self.dify.console.send(
+                self.title,
+                "POST",
+                f"{_PLUGINS}/upload/pkg",
+                files={"pkg": self.package},
+                read_timeout=_DOWNLOAD_TIMEOUT,
+            )
+        except OSError as error:
+            raise DifyError(self.title, f"{self.package} cannot be read: {error}") from None
+        except DifyError as error:
+            unsigned = "bad signature" in error.problem
+            raise error.advised(_SIGNATURE_ADVICE if unsigned else error.advice) from None
+        identifier = reply.get("unique_identifier", str)
+        given = PluginReference.parse(identifier)
+        if given.plugin_id != self._wanted.plugin_id or self._plan(given).action is not PluginAction.NOTHING:
+            raise DifyError(
+                self.title, f"{self.package} is {identifier}", "give the package of the wanted version"
+            )
+        return identifier
+
+    def _start(self, path: str, body: dict[str, object]) -> Reply | None:
         try:
             return self.dify.console.send(
                 self.title, "POST", f"{_PLUGINS}/{path}", body=body, read_timeout=_DOWNLOAD_TIMEOUT
             )
         except DifyError as error:
+            if already_installed(error):
+                # Somebody else installed it in the meantime; the list is read next.
+                return None
             if path.startswith("upgrade/") and error.status == 500:
                 raise error.advised(
                     "a plugin that was installed from a file cannot be upgraded from the marketplace: "
@@ -116,9 +156,9 @@ class Plugin:
                 ) from None
             raise error.advised(error.advice or _NETWORK_ADVICE) from None
 
-    def _follow(self, started: Reply) -> None:
+    def _follow(self, started: Reply | None) -> None:
         """Wait for the end of the task. Only the poll that sees it clears Dify's cached provider list."""
-        task_id = started.optional("task_id", str)
+        task_id = started.optional("task_id", str) if started else None
         if not task_id:
             return
         deadline = self.dify.transport.clock() + self.timeout

@@ -96,7 +96,10 @@ def plan_credential(wanted: WantedCredential, stored: StoredCredential) -> Crede
         # Names are unique for a model: renaming the active one to this name would be refused.
         reason = f"{stored.active_name} is active, wanted is {wanted.name}"
         return CredentialPlan(CredentialAction.SWITCH, reason, same_name[0])
-    if differences := _differences(wanted, stored):
+    differences = field_differences(wanted.fields, stored.fields)
+    if mask_differs(wanted, stored) or stored.active_name != wanted.name:
+        differences.append("the API key is another (or was not set by this tool)")
+    if differences:
         return CredentialPlan(CredentialAction.UPDATE, "; ".join(differences), stored.active_id)
     return CredentialPlan(CredentialAction.NOTHING)
 
@@ -113,15 +116,17 @@ def complete_fields(wanted: WantedCredential, stored: StoredCredential | None = 
     return complete
 
 
-def _differences(wanted: WantedCredential, stored: StoredCredential) -> list[str]:
+def field_differences(wanted: Mapping[str, str], shown: Mapping[str, str]) -> list[str]:
+    """Say which fields differ; one that is not shown has its default."""
     found = []
-    for name, value in wanted.fields.items():
+    for name, value in wanted.items():
         default = FORM_DEFAULTS.get(name, "")
-        effective, shown = value or default, stored.fields.get(name) or default
-        if shown != effective:
-            found.append(f"{name} is {shown!r}, wanted is {effective!r}")
-    shown_key = stored.fields.get(SECRET_FIELD) or ""
-    expected = mask(wanted.api_key) if wanted.api_key else ""
-    if shown_key != expected or stored.active_name != wanted.name:
-        found.append("the API key is another (or was not set by this tool)")
+        effective, actual = value or default, shown.get(name) or default
+        if actual != effective:
+            found.append(f"{name} is {actual!r}, wanted is {effective!r}")
     return found
+
+
+def mask_differs(wanted: WantedCredential, stored: StoredCredential) -> bool:
+    """Whether the stored key is certainly another one; equal masks prove nothing."""
+    return (stored.fields.get(SECRET_FIELD) or "") != (mask(wanted.api_key) if wanted.api_key else "")

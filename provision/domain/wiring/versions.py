@@ -30,6 +30,5 @@ class Version:
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
-# The oldest Dify whose dialect the client speaks: cookies and CSRF since 1.9.2, a Base64 password since
-# 1.11.2, upgrade strategies by plugin category since 1.15.0 (read from Dify's source at these tags).
-OLDEST_DIFY = Version(1, 15, 0)
+# The oldest Dify that the client was proven against; what it says to each is in `provision.dify.generations`.
+OLDEST_DIFY = Version(1, 3, 1)

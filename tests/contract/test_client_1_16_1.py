@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from client_replay import EMAIL, PASSWORD, Line, Replay, recorded, steps
+from client_replay import EMAIL, PASSWORD, Line, Replay, named, recorded, steps
 
 from provision.dify import Dify, DifyError
 from provision.dify.resources import (
@@ -34,7 +34,7 @@ PINNED = (
 
 @pytest.fixture(scope="module")
 def recording() -> list[Line]:
-    return list(recorded())
+    return list(recorded("1.16.1"))
 
 
 def resources(dify: Dify) -> list[Resource]:
@@ -83,6 +83,7 @@ def test_first_run_wires_and_the_next_writes_nothing(recording: list[Line]) -> N
     lines = steps(
         recording, "before: init status", "idem1:", "idem2:", "idem3:", "marketplace: install 0.0.64 (f"
     )
+    lines.append(named(recording, "model-providers"))
     replay = Replay([*lines, *steps(recording, "install 0.0.64 fresh: task poll")], RENAMED)
     first = replay.dify("idem")
     for resource in resources(first):
@@ -128,7 +129,7 @@ def test_first_run_wires_and_the_next_writes_nothing(recording: list[Line]) -> N
     for resource in resources(second):
         resource.apply()
     assert len(replay.writes) == written
-    assert second.apps.chat_link_code("Idem App") == "byXgR7CIcfOIlshv"
+    assert second.apps.require("Idem App").link_code == "byXgR7CIcfOIlshv"
     assert second.apps.api_key("Idem App") == "app-xqImV6XYBQQuSfEpwGOvDxAM"
     logins = [request for request in replay.requests if request.url.path.endswith("/login")]
     assert len(logins) == 2, "one login a run"
@@ -230,10 +231,30 @@ def test_missing_provider_is_a_difference(recording: list[Line]) -> None:
     )
 
 
+def test_stale_list_of_providers_is_refreshed_by_installing_again(recording: list[Line]) -> None:
+    lines = steps(
+        recording,
+        "idem2: setup",
+        "idem2: login",
+        "cache: credentials",
+        "idem2: installations by ids",
+        "cache: install again",
+        "model-providers",
+    )
+    replay = Replay(lines, {**RENAMED, "Lab LLM v2": "Lab LLM"})
+    llm = resources(replay.dify("stale cache"))[3]
+    assert "is not installed" in (llm.difference() or "")
+    llm.apply()
+    [(_, path, body)] = replay.writes
+    assert path == "/console/api/workspaces/current/plugin/install/pkg"
+    assert body == named(recording, "cache: install again (already installed) clears it?").sent
+    assert llm.difference() is None
+
+
 @pytest.mark.parametrize("step", ["add llm: wrong api key", "daemon down: add llm"])
 def test_refused_credential_is_told_without_the_key(recording: list[Line], step: str) -> None:
     key = "sk-canary-0123456789"
-    dify = answering(recording, "idem2: setup", "login", "idem1: credentials llm", step)
+    dify = answering(recording, "idem2: setup", "login", "idem1: credentials llm", "model-providers", step)
     credential = ModelCredential(dify, "qwen-lab", "llm", {}, key, b"salt")
     with pytest.raises(DifyError, match="plugin_daemon") as refused:
         credential.apply()
@@ -242,6 +263,9 @@ def test_refused_credential_is_told_without_the_key(recording: list[Line], step:
 
 def test_link_code(recording: list[Line]) -> None:
     for step, works in (("webapp passport", True), ("webapp passport: wrong code", False)):
-        line = next(line for line in recording if line.step == step)
-        asked = replace(line, url=httpx.URL(f"{line.url}?user_id=provisioner"))
-        assert Replay([asked]).dify("link").service.link_works("code") is works
+        line = named(recording, step)
+        visited = [
+            replace(line, url=httpx.URL(f"{line.url}?user_id=provisioner")),
+            named(recording, "webapp site"),
+        ]
+        assert Replay(visited).dify("link").service.link_works("code") is works

@@ -1,0 +1,78 @@
+"""Where a model's credential is kept, and how one is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provision.dify.transport import Reply
+from provision.domain.wiring.credentials import (
+    CredentialAction,
+    CredentialPlan,
+    StoredCredential,
+    WantedCredential,
+    complete_fields,
+    plan_credential,
+)
+from provision.domain.wiring.upserts import labelled, plan_upsert
+
+
+@dataclass(frozen=True)
+class Write:
+    """One request; `path` is below ``model-providers/<provider>/models``. Dify tries the endpoint first
+    when it `saves` fields."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any]
+    saves: bool = True
+
+
+@dataclass(frozen=True)
+class CredentialDialect:
+    """Args:
+    prepared: the wanted credential of the model of this name, as it is compared and written.
+    plan: one step towards what is wanted, from what is stored.
+    write: the request of a step, for a model (its name and type as they are sent).
+    """
+
+    prepared: Callable[[WantedCredential, str], WantedCredential]
+    plan: Callable[[WantedCredential, StoredCredential], CredentialPlan]
+    write: Callable[[CredentialPlan, Mapping[str, str], WantedCredential, StoredCredential], Write]
+
+
+def stored_credential(reply: Reply) -> StoredCredential:
+    """What a read shows; an older Dify has no names or ids, and null for a model that it does not have."""
+    available = reply.optional("available_credentials", list) or []
+    return StoredCredential(
+        fields=reply.optional("credentials", dict) or {},
+        active_id=reply.optional("current_credential_id", str),
+        active_name=reply.optional("current_credential_name", str),
+        available=tuple((str(item["credential_id"]), str(item["credential_name"])) for item in available),
+    )
+
+
+def _named(
+    plan: CredentialPlan, model: Mapping[str, str], wanted: WantedCredential, stored: StoredCredential
+) -> Write:
+    target = dict(model)
+    if plan.credential_id is not None:
+        target["credential_id"] = plan.credential_id
+    if plan.action is CredentialAction.SWITCH:
+        return Write("POST", "credentials/switch", target, saves=False)
+    adding = plan.action is CredentialAction.ADD
+    fields = complete_fields(wanted, None if adding else stored)
+    body = {**target, "name": wanted.name, "credentials": fields}
+    return Write("POST" if adding else "PUT", "credentials", body)
+
+
+def _upserted(
+    plan: CredentialPlan, model: Mapping[str, str], wanted: WantedCredential, stored: StoredCredential
+) -> Write:
+    del plan  # the same call adds and overwrites
+    return Write("POST", "", {**model, "credentials": complete_fields(wanted, stored)})
+
+
+NAMED = CredentialDialect(lambda wanted, _: wanted, plan_credential, _named)
+UPSERTED = CredentialDialect(labelled, plan_upsert, _upserted)

@@ -1,0 +1,45 @@
+"""The one credential that a model has in Dify 1.7.2 and older: a plain form, overwritten as a whole.
+
+It has no name to carry the key's fingerprint, so the form's ``display_name`` does: the model's label in
+Dify's pickers, stored and shown verbatim. With a form that lacks it, keys are told apart by their masks
+alone, which betray neither a change in a key's middle nor any between keys of eight characters or less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provision.domain.wiring.credentials import (
+    CredentialAction,
+    CredentialPlan,
+    StoredCredential,
+    WantedCredential,
+    field_differences,
+    mask_differs,
+)
+
+LABEL_FIELD = "display_name"
+
+
+def labelled(wanted: WantedCredential, model: str) -> WantedCredential:
+    """The same with the fingerprint in the label, after the wanted label or else the model's name."""
+    label = f"{wanted.fields.get(LABEL_FIELD) or model} · {wanted.name}"
+    return replace(wanted, fields={**wanted.fields, LABEL_FIELD: label})
+
+
+def plan_upsert(wanted: WantedCredential, stored: StoredCredential) -> CredentialPlan:
+    """Plan the one step there is, to write or not.
+
+    Args:
+        wanted: labelled, unless the form has no label.
+    """
+    if not stored.fields:
+        return CredentialPlan(CredentialAction.ADD, "the model has no credential")
+    others = {name: value for name, value in wanted.fields.items() if name != LABEL_FIELD}
+    differences = field_differences(others, stored.fields)
+    label = wanted.fields.get(LABEL_FIELD)
+    if mask_differs(wanted, stored) or label not in (None, stored.fields.get(LABEL_FIELD)):
+        differences.append("the API key is another (or was not set by this tool)")
+    if differences:
+        return CredentialPlan(CredentialAction.UPDATE, "; ".join(differences))
+    return CredentialPlan(CredentialAction.NOTHING)
