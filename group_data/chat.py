@@ -10,6 +10,8 @@ chat = {
     "served_name": "qwen3-0.6b",
     # Tokens of prompt and answer together. The model's own 40960 does not fit small cards.
     "max_model_len": 1024,
+    # GPUs that share the model: a number, or "auto" for all of the host.
+    "tensor_parallel_size": 1,
     # Loopback port of vLLM itself, and where its gateway listens.
     "vllm_port": 8000,
     "listen_address": "0.0.0.0",
