@@ -103,7 +103,7 @@ ModelId = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 ServedName = Annotated[str, StringConstraints(pattern=r"^[\w.:-]+$")]
 Length = Annotated[int, Field(ge=16)]
 Seconds = Annotated[int, Field(ge=10, le=7200)]
-Gpus = Annotated[int | Literal["auto"], PlainValidator(_gpus)]
+GpuCount = Annotated[int | Literal["auto"], PlainValidator(_gpus)]
 
 
 class Settings(BaseModel):
@@ -134,7 +134,7 @@ class ModelSettings(Settings):
     model_path: AbsolutePath | None = None
     served_name: ServedName
     max_model_len: Length
-    tensor_parallel_size: Gpus = 1
+    tensor_parallel_size: GpuCount = 1
     vllm_port: Port
     listen_address: Address = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
     listen_port: Port = 8080
