@@ -18,9 +18,10 @@ chat = {
     "listen_port": 8080,
     # The URL as Dify reaches it, with /v1; None is http://<ssh_hostname>:<listen_port>/v1
     "endpoint": None,
-    # Qwen3 thinks aloud before it answers when this is on.
+    # Qwen3 thinks aloud before it answers when this is on (vLLM before 0.14 cannot switch it off).
     "thinking": False,
-    # More arguments and environment for vLLM: ["--gpu-memory-utilization", "0.8"]
+    # More arguments and environment for vLLM: ["--gpu-memory-utilization", "0.8"]. In a container that may
+    # use fewer processors than it shows, OMP_NUM_THREADS and the like are set; what stands here wins.
     "extra_args": [],
     "env": {},
 }
