@@ -10,18 +10,21 @@ from provision.domain.hardware import Gpu, Nvidia, gpu_count, visible
 from provision.domain.model_size import Model
 from provision.domain.packages import Packages
 from provision.domain.settings import ModelRole
-from provision.domain.vllm import version
+from provision.domain.vllm import Version, version
 
 GIB = 1024**3
 
 # CUDA's major version to the oldest driver branch that runs programs built with any of its minor versions
 # (docs.nvidia.com/deploy/cuda-compatibility, "Minor Version Compatibility", table 1).
 OLDEST_DRIVER = {11: 450, 12: 525, 13: 580}
-
-# CUDA's major version to the lowest compute capability of vLLM's wheels for it: 7.0 in vLLM's installation
-# guide up to CUDA 12; 7.5 in its newer ones, since CUDA 13 can no longer compile for Volta.
-LOWEST_CAPABILITY = {11: (7, 0), 12: (7, 0), 13: (7, 5)}
 NEWEST_CUDA = max(OLDEST_DRIVER)
+
+# Compute capability that vLLM's wheels need at least (vLLM's installation guide: 7.0 in that of 0.14.0,
+# 7.5 in that of 0.31.0). CUDA 13 compiles for 7.5 and up only, whatever vLLM's version (NVIDIA announced
+# with CUDA 12.9 and 13.0 that Volta is dropped).
+LOWEST_CAPABILITY, LOWEST_SINCE_CHANGE = (7, 0), (7, 5)
+CHANGED_BY_VLLM: Version = (0, 31)
+CHANGED_BY_CUDA = 13
 
 # vLLM's own default (vllm/config/cache.py, 0.32.0), a share of each GPU's whole memory.
 UTILIZATION = "--gpu-memory-utilization"
@@ -73,7 +76,7 @@ def gpu_problems(
         )
         return
     yield from _driver(file, brings.cuda, found)
-    yield from _capability(file, brings.cuda, found)
+    yield from _capability(file, brings, brings.cuda, found)
     for server in servers:
         yield from _sharing(server, found, models.get(server.role))
         yield from _memory(server, found, models.get(server.role))
@@ -93,14 +96,15 @@ def _driver(file: str, cuda: tuple[int, int], found: Nvidia) -> Iterator[str]:
     )
 
 
-def _capability(file: str, cuda: tuple[int, int], found: Nvidia) -> Iterator[str]:
-    lowest = LOWEST_CAPABILITY.get(cuda[0], LOWEST_CAPABILITY[NEWEST_CUDA])
+def _capability(file: str, brings: Packages, cuda: tuple[int, int], found: Nvidia) -> Iterator[str]:
+    changed = cuda[0] >= CHANGED_BY_CUDA or version(brings.vllm) >= CHANGED_BY_VLLM
+    lowest = LOWEST_SINCE_CHANGE if changed else LOWEST_CAPABILITY
     for gpu in found.gpus:
         if gpu.capability is not None and gpu.capability < lowest:
             yield (
-                f"{file} brings CUDA {cuda[0]}.{cuda[1]}, for compute capability {lowest[0]}.{lowest[1]} "
-                f"and up; {gpu} has {gpu.capability[0]}.{gpu.capability[1]}; use a newer GPU, or name a file "
-                "with an older build of vLLM"
+                f"{file} brings vLLM {brings.vllm} for CUDA {cuda[0]}.{cuda[1]}, which needs compute "
+                f"capability {lowest[0]}.{lowest[1]} or higher; {gpu} has {gpu.capability[0]}."
+                f"{gpu.capability[1]}; use a newer GPU, or name a file with an older build of vLLM"
             )
 
 

@@ -104,11 +104,13 @@ def test_drivers_that_do(brings: Packages, driver: str, cuda: tuple[int, int] | 
 def test_a_gpu_that_is_too_old() -> None:
     volta = Gpu(1, "Tesla V100", 16 * GIB, (7, 0))
     assert problems(found=box(card(), volta)) == [
-        f"{FILE} brings CUDA 13.0, for compute capability 7.5 and up; GPU 1 (Tesla V100) has 7.0; use a "
-        "newer GPU, or name a file with an older build of vLLM"
+        f"{FILE} brings vLLM 0.32.0 for CUDA 13.0, which needs compute capability 7.5 or higher; GPU 1 "
+        "(Tesla V100) has 7.0; use a newer GPU, or name a file with an older build of vLLM"
     ]
     assert problems(found=box(volta), brings=CUDA_12) == []
-    assert "compute capability 7.0 and up" in problems(found=box(card(capability=(6, 1))), brings=CUDA_12)[0]
+    assert len(problems(found=box(volta), brings=Packages("0.31.0", (12, 9)))) == 1
+    pascal = box(card(capability=(6, 1)))
+    assert "needs compute capability 7.0 or higher" in problems(found=pascal, brings=CUDA_12)[0]
     assert problems(found=box(card(capability=None))) == []
 
 
