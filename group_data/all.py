@@ -7,6 +7,8 @@ serving = {
     "user": "dify-vllm",
     # Pinned packages of vLLM's environment; another file for another build (CPU, ROCm).
     "vllm_requirements": "requirements/vllm-cuda.txt",
+    # vLLM before 0.14.1 is refused, unless this names what it is open to: "CVE-2026-22778".
+    "allow_vulnerable_vllm": None,
     # Package index instead of PyPI; mirrors are normal in China: https://mirrors.aliyun.com/pypi/simple
     "index_url": None,
     # Folders or pages with wheels, for builds that no index has.

@@ -6,6 +6,7 @@ embed = {
     "model_path": None,
     "served_name": "bge-base-zh-v1.5",
     "max_model_len": 512,
+    "tensor_parallel_size": 1,
     "vllm_port": 8001,
     "listen_address": "0.0.0.0",
     "listen_port": 8080,

@@ -6,6 +6,7 @@ score = {
     "model_path": None,
     "served_name": "bge-reranker-base",
     "max_model_len": 512,
+    "tensor_parallel_size": 1,
     "vllm_port": 8002,
     "listen_address": "0.0.0.0",
     "listen_port": 8080,

@@ -15,6 +15,8 @@ from pyinfra import inventory as pyinfra_inventory
 from pyinfra.api.exceptions import DeployError, InventoryError
 
 from provision.domain.deployment import ROLES, Deployment, deployment
+from provision.domain.packages import packages, unsafe
+from provision.domain.settings import ServingSettings
 from provision.domain.validation import SettingsError, merged
 from provision.templates import text
 
@@ -86,9 +88,18 @@ def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, An
         for (host, setting), path in named.items()
         if (problem := _problem(path))
     ]
+    problems = problems or [
+        f"{server.host}: serving.vllm_requirements = {server.serving.vllm_requirements!r}: {danger}"
+        for server in {server.host: server for server in found.servers.values()}.values()
+        if (danger := _danger(server.serving))
+    ]
     if problems:
         raise SettingsError(problems)
     return found
+
+
+def _danger(serving: ServingSettings) -> str | None:
+    return unsafe(packages(text(serving.vllm_requirements)), serving.allow_vulnerable_vllm)
 
 
 def _problem(path: str) -> str | None:

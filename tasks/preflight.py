@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pyinfra import host
 from pyinfra.api import deploy
@@ -10,9 +10,21 @@ from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import Command, LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment, ModelServer
+from provision.domain.fits import gpu_problems, length_problem
+from provision.domain.hardware import Nvidia
+from provision.domain.model_files import ModelFiles
+from provision.domain.model_size import Model, sized
+from provision.domain.packages import Packages, packages
+from provision.domain.room import Need, disk_problems, environment_need, model_need, port_problems
+from provision.domain.settings import ModelRole
 from provision.facts.files import ClosedFolder
+from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi, TcpListeners
 from provision.facts.model import ModelFolder
+from provision.facts.python import EnvironmentStamp
 from provision.facts.windows import DoorRegistered, IsWsl
+from provision.operations.python import fingerprint
+from provision.operations.vllm import environment_dir, services_dir
+from provision.templates import text
 
 # The first releases with Python 3.11, which the pinned packages of vLLM want.
 OLDEST = {"Debian": 12, "Ubuntu": 24}
@@ -24,8 +36,11 @@ CHANGES_USER = ("_sudo", "_sudo_user", "_su_user", "_doas")
 def preflight(deployment: Deployment) -> None:
     """Refuse what cannot work, on every host, before the first change on any."""
     problems = [*_login(), *_system(deployment)]
-    for server in deployment.on(host.name):
+    servers = deployment.on(host.name)
+    for server in servers:
         problems += _model(server)
+    if servers:
+        problems += _fits(servers)
     if host.name == deployment.dify_host and deployment.dify.lan_access and host.get_fact(IsWsl):
         problems += _door()
     if problems:
@@ -69,6 +84,46 @@ def _model(server: ModelServer) -> Iterator[str]:
                 f"{setting} = {folder!r}: {closed} lets only its owner through, not {server.serving.user}; "
                 f"chmod o+x {closed}, or set serving.user to root"
             )
+
+
+def _fits(servers: Sequence[ModelServer]) -> Iterator[str]:
+    """Models, packages and ports against what the host has; what cannot be known is left to the start."""
+    brings = packages(text(servers[0].serving.vllm_requirements))
+    nvidia = host.get_fact(NvidiaSmi)
+    folders = {server.role: host.get_fact(ModelFolder, path=server.model_dir) for server in servers}
+    models = {server.role: model for server in servers if (model := sized(server, folders[server.role]))}
+    for server in servers:
+        if problem := length_problem(server, models.get(server.role)):
+            yield problem
+        yield from port_problems(server, host.get_fact(TcpListeners, services=services_dir(server)))
+        if brings.cuda and nvidia != Nvidia() and server.role not in models:
+            host.log(
+                f"the size of {server.settings.model} is not known yet; whether it fits shows at its start"
+            )
+    yield from gpu_problems(servers, brings, nvidia, models)
+    yield from disk_problems(
+        (need, host.get_fact(FreeSpace, path=need.path), host.get_fact(FolderSizes, folders=list(need.begun)))
+        for need in _needs(servers, brings, folders, models)
+    )
+
+
+def _needs(
+    servers: Sequence[ModelServer],
+    brings: Packages,
+    folders: dict[ModelRole, ModelFiles],
+    models: dict[ModelRole, Model],
+) -> Iterator[Need]:
+    """What this run will put onto the host's disk."""
+    serving, environment = servers[0].serving, environment_dir(servers[0])
+    wanted = fingerprint(text(serving.vllm_requirements), serving)
+    packed = environment_need(serving, brings, environment)
+    if packed and host.get_fact(EnvironmentStamp, path=environment) != wanted:
+        yield packed
+    for server in servers:
+        settings, model = server.settings, models.get(server.role)
+        complete = not folders[server.role].problem(settings.model, settings.revision)
+        if model and not settings.model_path and not complete:
+            yield model_need(server, model.weights)
 
 
 def _door() -> Iterator[str]:

@@ -10,6 +10,9 @@ from typing import Any
 
 MANIFEST = ".manifest.json"
 
+# Formats of weights; where a folder has several, vLLM takes the first.
+WEIGHTS = (".safetensors", ".bin", ".gguf")
+
 
 @dataclass(frozen=True)
 class ModelFiles:
@@ -27,9 +30,14 @@ class ModelFiles:
 
     @property
     def is_model(self) -> bool:
-        return bool(self.config) and any(
-            path.endswith((".safetensors", ".bin", ".gguf")) for path in self.sizes
-        )
+        return bool(self.config) and any(path.endswith(WEIGHTS) for path in self.sizes)
+
+    @property
+    def weights(self) -> int:
+        """Bytes of the weights that vLLM loads: those of one format, in the folder itself."""
+        here = {path: size for path, size in self.sizes.items() if "/" not in path}
+        totals = (sum(size for path, size in here.items() if path.endswith(kind)) for kind in WEIGHTS)
+        return next((total for total in totals if total), 0)
 
     @property
     def fingerprint(self) -> str:

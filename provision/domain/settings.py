@@ -17,10 +17,13 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainValidator,
     StringConstraints,
     field_validator,
     model_validator,
 )
+
+from provision.domain.flags import managed
 
 LOOPBACK = ("localhost", "127.", "::1", "0.0.0.0")  # noqa: S104 - compared, never bound
 
@@ -82,6 +85,13 @@ def _environment(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _gpus(value: object) -> object:
+    # A plain check instead of a union of types: one message, not one for each member.
+    if value == "auto" or (type(value) is int and value >= 1):
+        return value
+    raise ValueError("must be a number of GPUs from 1, or 'auto' for all of the host")
+
+
 PlainPath = Annotated[str, AfterValidator(_absolute), AfterValidator(_plain)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 LinuxPath = Annotated[PlainPath, AfterValidator(_no_windows_drive)]
@@ -93,6 +103,7 @@ ModelId = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 ServedName = Annotated[str, StringConstraints(pattern=r"^[\w.:-]+$")]
 Length = Annotated[int, Field(ge=16)]
 Seconds = Annotated[int, Field(ge=10, le=7200)]
+GpuCount = Annotated[int | Literal["auto"], PlainValidator(_gpus)]
 
 
 class Settings(BaseModel):
@@ -105,6 +116,7 @@ class ServingSettings(Settings):
     data_dir: PlainPath = "/srv/dify-vllm"
     user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] = "dify-vllm"
     vllm_requirements: Text = "requirements/vllm-cuda.txt"
+    allow_vulnerable_vllm: Literal["CVE-2026-22778"] | None = None
     index_url: HttpUrl | None = None
     find_links: list[Text] = []
     package_cache: PlainPath | None = None
@@ -122,6 +134,7 @@ class ModelSettings(Settings):
     model_path: AbsolutePath | None = None
     served_name: ServedName
     max_model_len: Length
+    tensor_parallel_size: GpuCount = 1
     vllm_port: Port
     listen_address: Address = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
     listen_port: Port = 8080
@@ -133,9 +146,11 @@ class ModelSettings(Settings):
     @classmethod
     def _keep_managed_arguments(cls, value: list[str]) -> list[str]:
         for argument in value:
-            flag = argument.split("=", 1)[0].replace("_", "-")
-            if flag in MANAGED_FLAGS:
-                raise ValueError(f"{flag} is managed by a setting of its own; take it out")
+            if flag := managed(argument):
+                # Without its value: that of --api-key is a secret.
+                name = argument.split("=", 1)[0]
+                full = name if name == flag else f"{name} stands for {flag}, which"
+                raise ValueError(f"{full} is managed by a setting of its own; take it out")
         return value
 
 
@@ -208,21 +223,6 @@ class DifySettings(Settings):
             raise ValueError(f"port and ssl_port are both {self.port}")
         return self
 
-
-MANAGED_FLAGS = frozenset(
-    {
-        "--model",
-        "--host",
-        "--port",
-        "--served-model-name",
-        "--max-model-len",
-        "--task",
-        "--runner",
-        "--convert",
-        "--api-key",
-        "--default-chat-template-kwargs",
-    }
-)
 
 ModelRole = Literal["chat", "embed", "score"]
 MODEL_ROLES: tuple[ModelRole, ...] = ("chat", "embed", "score")

@@ -12,7 +12,8 @@ Version = tuple[int, ...]
 # vLLM's own history: --runner/--convert came in 0.10.1 (vllm-project/vllm#21470), --task went in
 # 0.13.0 (#30397). The notes' --task embed|score are the older spelling of the same two things.
 RUNNER_SINCE: Version = (0, 10, 1)
-# --default-chat-template-kwargs, by which a server switches Qwen3's thinking off (#31343).
+# --default-chat-template-kwargs, by which a server switches Qwen3's thinking off (#31343): the parser
+# of 0.13.0 lacks it, that of 0.14.0 has it.
 CHAT_KWARGS_SINCE: Version = (0, 14, 0)
 NEWEST: Version = (999,)
 
@@ -26,7 +27,9 @@ def version(text: str | None) -> Version:
     return tuple(int(part) for part in match[0].split(".")) if match else NEWEST
 
 
-def arguments(role: ModelRole, settings: ModelSettings, model_dir: str, installed: str | None) -> list[str]:
+def arguments(
+    role: ModelRole, settings: ModelSettings, model_dir: str, installed: str | None, gpus: int = 1
+) -> list[str]:
     """Arguments after ``vllm``.
 
     Args:
@@ -34,6 +37,7 @@ def arguments(role: ModelRole, settings: ModelSettings, model_dir: str, installe
         settings: the role's settings.
         model_dir: the model's folder on the host.
         installed: version of vLLM on that host; ``None`` counts as newest.
+        gpus: how many GPUs share the model.
     """
     have = version(installed)
     result = ["serve", model_dir]
@@ -41,6 +45,8 @@ def arguments(role: ModelRole, settings: ModelSettings, model_dir: str, installe
     result += ["--host", "127.0.0.1", "--port", str(settings.vllm_port)]
     result += ["--served-model-name", settings.served_name]
     result += ["--max-model-len", str(settings.max_model_len)]
+    if gpus > 1:
+        result += ["--tensor-parallel-size", str(gpus)]
     if role in CONVERT:
         if have < RUNNER_SINCE:
             result += ["--task", OLD_TASK[role]]

@@ -10,9 +10,11 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
 from provision.domain.deployment import ModelServer
+from provision.domain.hardware import Nvidia, gpu_count, thread_caps
 from provision.domain.secrets import api_key_name
 from provision.domain.service import Service
 from provision.domain.vllm import arguments
+from provision.facts.hardware import CgroupLimits, NvidiaSmi
 from provision.facts.model import ModelFolder
 from provision.facts.python import DistributionVersion, EnvironmentStamp
 from provision.keeper import KeeperUnavailableError, secret
@@ -46,13 +48,15 @@ def vllm(*, server: ModelServer) -> Commands:
     venv = environment_dir(server)
     installed = host.get_fact(DistributionVersion, path=venv, distribution="vllm") or None
     data = server.serving.data_dir
+    automatic = server.settings.tensor_parallel_size == "auto"
+    gpus = gpu_count(server.settings, host.get_fact(NvidiaSmi) if automatic else Nvidia())
     yield from running(
         Service(
             name=service_name(server, "vllm"),
             description=f"vLLM: {server.settings.model} as {server.settings.served_name}",
             argv=[
                 f"{venv}/bin/vllm",
-                *arguments(server.role, server.settings, server.model_dir, installed),
+                *arguments(server.role, server.settings, server.model_dir, installed, gpus),
             ],
             user=server.serving.user,
             directory=f"{services_dir(server)}/{server.role}-vllm",
@@ -65,6 +69,7 @@ def vllm(*, server: ModelServer) -> Commands:
                 "PYTHONPYCACHEPREFIX": f"{data}/cache/python",
                 "HF_HUB_OFFLINE": "1",
                 "VLLM_NO_USAGE_STATS": "1",
+                **thread_caps(host.get_fact(CgroupLimits)),
                 **server.settings.env,
             },
             inputs=[

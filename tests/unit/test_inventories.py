@@ -62,6 +62,17 @@ def test_bad_settings_end_the_run_before_it_connects(
     assert "Traceback" not in done.stderr
 
 
+def test_a_vllm_with_a_known_hole_is_refused_before_any_connection(tmp_path: Path) -> None:
+    old = tmp_path / "old.txt"
+    old.write_text("vllm==0.8.5\n")
+    inventory = tmp_path / "bad.py"
+    inventory.write_text(INVENTORY.format(chat=f'"serving": {{"vllm_requirements": "{old}"}}', dify=""))
+    done = pyinfra(inventory)
+    assert done.returncode == 1
+    assert f"gpu: serving.vllm_requirements = '{old}': pins vllm 0.8.5, older than 0.14.1" in done.stderr
+    assert "Connecting to hosts" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["prod", "single"])
 def test_the_examples_are_right(name: str) -> None:
     program = Path(sys.executable).with_name("pyinfra")

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from provision.domain.deployment import Deployment, deployment
-from provision.domain.settings import MANAGED_FLAGS
 from provision.domain.validation import SettingsError, merged, parse
 
 GROUPS = {"chat": ["a"], "embed": ["b"], "score": ["c"], "dify": ["d"]}
@@ -71,7 +70,24 @@ def test_an_own_folder_is_used_as_it_is() -> None:
         ("b", {"ssh_hostname": "127.0.0.1"}, "b: embed.endpoint is not set"),
         ("a", {"chat": {"model_path": "Model/Qwen3"}}, "must be an absolute path"),
         ("a", {"chat": {"vllm_port": 8080}}, "a: port 8080 is used by chat.listen_port and chat.vllm_port"),
-        ("a", {"chat": {"extra_args": ["--max_model_len=5"]}}, "--max-model-len is managed by a setting"),
+        (
+            "a",
+            {"chat": {"extra_args": ["--max_model_len=5"]}},
+            "--max-model-len, which is managed by a setting",
+        ),
+        ("a", {"chat": {"extra_args": ["--api-key=s3cret"]}}, "args: --api-key is managed by a setting of"),
+        (
+            "a",
+            {"chat": {"extra_args": ["--conv=embed"]}},
+            "--conv stands for --convert, which is managed by a setting of its own",
+        ),
+        (
+            "a",
+            {"chat": {"tensor_parallel_size": 0}},
+            "a: chat.tensor_parallel_size = 0: must be a number of GPUs",
+        ),
+        ("a", {"chat": {"tensor_parallel_size": "all"}}, "or 'auto' for all of the host"),
+        ("a", {"serving": {"allow_vulnerable_vllm": "yes"}}, "Input should be 'CVE-2026-22778'"),
         (
             "d",
             {"dify": {"bot": {"max_tokens": 1024}}},
@@ -133,7 +149,3 @@ def test_group_data_holds_every_setting_with_its_default() -> None:
         assert parse(namespace, shown, where="group_data") == parse(namespace, {}, where="defaults")
         model = type(parse(namespace, {}, where=""))
         assert set(shown) == set(model.model_fields), namespace
-
-
-def test_managed_flags_are_spelt_as_vllm_spells_them() -> None:
-    assert all(flag.startswith("--") and "_" not in flag for flag in MANAGED_FLAGS)

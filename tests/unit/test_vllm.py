@@ -21,6 +21,7 @@ SETTINGS: dict[ModelRole, ModelSettings] = {
         ("0.8.5", "score", ["--task", "score"]),
         ("0.10.0", "score", ["--task", "score"]),
         ("0.10.1", "embed", ["--runner", "pooling", "--convert", "embed"]),
+        ("0.12.0", "embed", ["--runner", "pooling", "--convert", "embed"]),
         ("0.12.0", "score", ["--runner", "pooling", "--convert", "classify"]),
         ("0.32.0+cpu", "score", ["--runner", "pooling", "--convert", "classify"]),
         (None, "embed", ["--runner", "pooling", "--convert", "embed"]),
@@ -38,7 +39,30 @@ def test_chat_has_the_missions_length_and_no_thinking() -> None:
         "--max-model-len", "1024", "--default-chat-template-kwargs", '{"enable_thinking": false}',
         "--enforce-eager",
     ]  # fmt: skip
-    assert "--default-chat-template-kwargs" not in arguments("chat", ChatSettings(), "/m", "0.8.5")
+
+
+@pytest.mark.parametrize(
+    ("installed", "can"),
+    [
+        ("0.8.5", False),
+        ("0.12.0", False),
+        ("0.13.0", False),
+        ("0.14.0", True),
+        ("0.32.0", True),
+        (None, True),
+    ],
+)
+def test_thinking_is_a_setting_where_the_server_can(installed: str | None, can: bool) -> None:
+    off = arguments("chat", ChatSettings(), "/m", installed)
+    on = arguments("chat", ChatSettings(thinking=True), "/m", installed)
+    assert ('{"enable_thinking": false}' in off, '{"enable_thinking": true}' in on) == (can, can)
+    assert ("--default-chat-template-kwargs" in off) == can
+
+
+def test_gpus_are_named_when_there_are_several() -> None:
+    assert "--tensor-parallel-size" not in arguments("chat", ChatSettings(), "/m", None, 1)
+    found = arguments("chat", ChatSettings(), "/m", None, 4)
+    assert found[found.index("--tensor-parallel-size") + 1] == "4"
 
 
 def test_versions_compare_as_numbers() -> None:

@@ -1,0 +1,159 @@
+"""Is there room? Disk and ports of a host, before anything is put there."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from provision.domain.deployment import ModelServer
+from provision.domain.packages import Packages
+from provision.domain.settings import ServingSettings
+
+GB = 1000**3
+
+# The wheels of requirements/vllm-cuda.txt are 4.0 GB together (vLLM 0.32.0, sizes from the package index) and
+# hold about twice that; the CPU build was measured.
+CUDA_ENVIRONMENT = 8 * GB
+OTHER_ENVIRONMENT = 5 * GB // 2
+
+EVERYWHERE = ("0.0.0.0", "*")  # noqa: S104 - compared, never bound
+
+# The working folder of every process of ours, children included (it is in the units and programs).
+OURS = re.compile(r"/services/(?:chat|embed|score)-(?:vllm|gateway)/")
+
+
+@dataclass(frozen=True)
+class Space:
+    """A file system: bytes that are free, and where it is mounted."""
+
+    free: int
+    mount: str
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that will be put onto a host.
+
+    Attributes:
+        what: for people.
+        path: where it will lie.
+        size: bytes, as far as known: at least so much.
+        begun: folders that may already hold a part of it, from a run that was killed.
+    """
+
+    what: str
+    path: str
+    size: int
+    begun: tuple[str, ...]
+
+
+def environment_need(serving: ServingSettings, brings: Packages, path: str) -> Need | None:
+    """What vLLM's packages will take on the data disk.
+
+    Args:
+        serving: package cache and link mode decide how often a package lies there.
+        brings: CUDA's libraries are most of it.
+        path: the environment's folder.
+    """
+    if serving.link_mode == "symlink":
+        return None  # the packages stay in the cache, which may hold them already
+    size = CUDA_ENVIRONMENT if brings.cuda else OTHER_ENVIRONMENT
+    cache = serving.package_cache or f"{serving.data_dir}/cache/uv"
+    copies = 2 if serving.link_mode == "copy" and serving.package_cache is None else 1
+    return Need("vLLM's packages", path, size * copies, (path, cache))
+
+
+def model_need(server: ModelServer, weights: int) -> Need:
+    """What a download will take on the data disk: its weights at least."""
+    name = server.settings.model.replace("/", "--")
+    staging = f"{server.serving.data_dir}/models/.staging/{name}"
+    return Need(server.settings.model, server.model_dir, weights, (staging,))
+
+
+def disk_problems(needs: Iterable[tuple[Need, Space | None, int]]) -> Iterator[str]:
+    """Compare what will come with what is free, file system by file system.
+
+    Args:
+        needs: each with the file system that it goes to and the bytes that are already there.
+    """
+    free: dict[str, int] = {}
+    coming: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for need, space, there in needs:
+        if space and need.size > there:
+            free[space.mount] = space.free
+            coming[space.mount].append((need.what, need.size - there))
+    for mount, parts in coming.items():
+        total = sum(size for _, size in parts)
+        if total > free[mount]:
+            listed = ", ".join(f"{size / GB:.1f} GB for {what}" for what, size in parts)
+            yield (
+                f"{free[mount] / GB:.1f} GB are free on {mount}, but about {total / GB:.1f} GB are needed "
+                f"({listed}); free some, or set serving.data_dir to a larger disk"
+            )
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A process that listens on a TCP port.
+
+    Attributes:
+        address: as ``ss`` prints it: ``0.0.0.0``, ``*`` (both families), ``127.0.0.1``, ``[::]`` (IPv6 only).
+        process: name and process id for people, empty when the login may not know.
+        pids: the processes that hold the socket.
+        places: their working folders.
+    """
+
+    address: str
+    port: int
+    process: str = ""
+    pids: tuple[int, ...] = ()
+    places: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Everything that listens on a host.
+
+    Attributes:
+        ours: process ids that our launchers noted and that live.
+    """
+
+    listeners: tuple[Listener, ...] = ()
+    ours: frozenset[int] = frozenset()
+
+
+def port_problems(server: ModelServer, found: Listening) -> Iterator[str]:
+    """Ports of a server that a process of somebody else's has."""
+    settings = server.settings
+    for setting, address, port in (
+        ("listen_port", settings.listen_address, settings.listen_port),
+        ("vllm_port", "127.0.0.1", settings.vllm_port),
+    ):
+        foreign = [each for each in _at(found.listeners, address, port) if not _is_ours(each, found)]
+        if foreign:
+            owner = foreign[0].process or "a process that this login may not see"
+            yield (
+                f"{server.role}.{setting} = {port}: {owner} listens there ({foreign[0].address}:{port}); "
+                f"end it, or set {server.role}.{setting} to a free port"
+            )
+
+
+def _at(listeners: Sequence[Listener], address: str, port: int) -> list[Listener]:
+    """Those that keep a server from listening on an IPv4 address."""
+    return [
+        each
+        for each in listeners
+        if each.port == port
+        and not each.address.startswith("[")
+        and (each.address == address or {each.address, address} & {*EVERYWHERE})
+    ]
+
+
+def _is_ours(listener: Listener, found: Listening) -> bool:
+    if listener.pids:
+        in_our_folder = any(OURS.search(f"{place}/") for place in listener.places)
+        return in_our_folder or not found.ours.isdisjoint(listener.pids)
+    # In a container root may not look into processes of other accounts, ours included.
+    return bool(found.ours)
