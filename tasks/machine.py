@@ -8,6 +8,8 @@ from pyinfra.facts.server import Which
 from pyinfra.operations import files, server
 
 from provision.domain.deployment import Deployment
+from provision.domain.hardware import Nvidia
+from provision.facts.hardware import NvidiaSmi
 from provision.facts.init import Systemd
 from provision.operations import apt, python
 from provision.templates import text
@@ -29,7 +31,7 @@ def prepare_machines(deployment: Deployment) -> None:
     packages = list(PACKAGES)
     if not host.get_fact(Systemd):
         packages.append("supervisor")
-    if host.get_fact(Which, command="nvidia-smi"):
+    if host.get_fact(NvidiaSmi) != Nvidia():
         packages += COMPILER
     apt.packages(name="Install the packages that serving needs", wanted=packages)
     if serving.user != "root":
