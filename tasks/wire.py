@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pyinfra import host
 from pyinfra.api import deploy
 
@@ -84,7 +86,7 @@ def wire(deployment: Deployment) -> None:
         resource(
             name=f"Connect the {server.role} model",
             settings=settings,
-            make=lambda dify, server=server: credential(dify, server),
+            make=partial(credential, server=server),
             needs=server.role,
         )
     resource(name="Set the default models", settings=settings, make=defaults)
