@@ -23,7 +23,7 @@ dify = {
     "plugin": "langgenius/openai_api_compatible",
     # Package index for plugins, where PyPI is slow: https://mirrors.aliyun.com/pypi/simple
     "pip_mirror_url": None,
-    # More variables for Dify's .env.
+    # More variables for Dify's .env; one that is taken out here stays there.
     "env": {},
     # Seconds that the first start may take, images and migrations included.
     "start_timeout": 900,

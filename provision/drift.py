@@ -20,7 +20,10 @@ IN_SYNC, FAILED, DRIFTED = 0, 1, 2
 
 
 # How pyinfra says on stderr that a host could not be looked at; its JSON report of a dry run does not.
-FAILURE = re.compile(r"^\s*\[(\S+)\]\s+(Could not .*|Host key .*|EOF .*|.*\b[Ee]rror\b.*)$", re.MULTILINE)
+FAILURE = re.compile(
+    r"^\s*\[(\S+)\]\s+(Could not .*|EOF .*|(?:SSH|Authentication|Command socket).*[Ee]rror.*|Error: .*)$",
+    re.MULTILINE,
+)
 PYINFRA = Path(sys.executable).with_name("pyinfra")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

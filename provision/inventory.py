@@ -34,13 +34,13 @@ def check(variables: Mapping[str, Any]) -> None:
     """
     groups = {
         # pyinfra takes a group as a list of hosts, or as a pair of that list and the group's data.
-        name: value[0] if isinstance(value, tuple) else value
+        name: value if isinstance(value, tuple) else (value, {})
         for name, value in variables.items()
         if isinstance(value, list | tuple) and not name.startswith("_")
     }
     hosts: dict[str, dict[str, Any]] = {}
     members: dict[str, list[str]] = {}
-    for group, entries in groups.items():
+    for group, (entries, _) in groups.items():
         members[group] = []
         for entry in entries:
             name, data = entry if isinstance(entry, tuple) else (entry, {})
@@ -50,7 +50,11 @@ def check(variables: Mapping[str, Any]) -> None:
     layers = {
         name: merged(
             _group_file("all"),
-            *(_group_file(group) for group, names in members.items() if name in names),
+            *(
+                merged(_group_file(group), groups[group][1])
+                for group, names in members.items()
+                if name in names
+            ),
             _group_file(stem),
             data,
         )

@@ -24,6 +24,7 @@ from provision.facts.python import EnvironmentStamp
 from provision.facts.windows import DoorRegistered, IsWsl
 from provision.operations.python import fingerprint
 from provision.operations.vllm import environment_dir, services_dir
+from provision.operations.windows import build_door
 from provision.templates import text
 
 # The first releases with Python 3.11, which the pinned packages of vLLM want.
@@ -42,7 +43,7 @@ def preflight(deployment: Deployment) -> None:
     if servers:
         problems += _fits(servers)
     if host.name == deployment.dify_host and deployment.dify.lan_access and host.get_fact(IsWsl):
-        problems += _door()
+        problems += _door(deployment.dify.port)
     if problems:
         lines = "\n".join(f"  {host.name}: {problem}" for problem in problems)
         raise DeployError(f"Refused before anything was touched:\n{lines}")
@@ -126,9 +127,9 @@ def _needs(
             yield model_need(server, model.weights)
 
 
-def _door() -> Iterator[str]:
+def _door(port: int) -> Iterator[str]:
     if not host.get_fact(DoorRegistered):
         yield (
-            "Windows has no task that forwards ports for us; run bootstrap\\windows.ps1 there once, in a "
-            "PowerShell started as administrator, or set dify.lan_access to False"
+            f"Windows has no task that forwards ports for us. {build_door([port])}, "
+            "or set dify.lan_access to False"
         )

@@ -31,9 +31,10 @@ def managed(dify: DifySettings, public_url: str) -> dict[str, str]:
         # A plugin's packages come from PyPI on its first start; 120 s of silence are too few on a slow line.
         "PLUGIN_PYTHON_ENV_INIT_TIMEOUT": "600",
     }
-    if dify.pip_mirror_url:
-        # Without the second one the plugin's uv.lock wins, whose addresses are the public index.
-        values |= {"PIP_MIRROR_URL": dify.pip_mirror_url, "PLUGIN_IGNORE_UV_LOCK": "true"}
+    # Without the second one the plugin's uv.lock wins, whose addresses are the public index. Both are
+    # written either way, so that a mirror that is taken back is gone.
+    values["PIP_MIRROR_URL"] = dify.pip_mirror_url or ""
+    values["PLUGIN_IGNORE_UV_LOCK"] = "true" if dify.pip_mirror_url else "false"
     return {**values, **dify.env}
 
 

@@ -54,6 +54,9 @@ def _no_windows_drive(path: str) -> str:
 
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
+    _ = parts.port  # raises for one that is no number or out of range
+    if parts.query or parts.fragment:
+        raise ValueError("must not hold a query or a fragment")
     if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", url):
         raise ValueError("must be an http:// or https:// URL")
     if parts.username or parts.password:
@@ -92,6 +95,10 @@ def _gpus(value: object) -> object:
     raise ValueError("must be a number of GPUs from 1, or 'auto' for all of the host")
 
 
+def _find_link(place: str) -> str:
+    return _http_url(place) if "://" in place else _absolute(place)
+
+
 PlainPath = Annotated[str, AfterValidator(_absolute), AfterValidator(_plain)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 LinuxPath = Annotated[PlainPath, AfterValidator(_no_windows_drive)]
@@ -118,7 +125,7 @@ class ServingSettings(Settings):
     vllm_requirements: Text = "requirements/vllm-cuda.txt"
     allow_vulnerable_vllm: Literal["CVE-2026-22778"] | None = None
     index_url: HttpUrl | None = None
-    find_links: list[Text] = []
+    find_links: list[Annotated[str, AfterValidator(_find_link)]] = []
     package_cache: PlainPath | None = None
     link_mode: Literal["copy", "hardlink", "symlink"] | None = None
     hub_endpoint: HttpUrl | None = None

@@ -9,6 +9,11 @@ from pyinfra.api import StringCommand, operation
 from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt
 
+# Neither of the two waits for a lock by itself; five minutes, then its own message.
+PATIENTLY = (
+    "export DEBIAN_FRONTEND=noninteractive; "
+    "for i in $(seq 60); do {0} >/dev/null 2>&1 && exit 0; sleep 5; done; {0}"
+)
 WAIT_FOR_LOCK = "-o DPkg::Lock::Timeout=300"
 
 
@@ -27,6 +32,6 @@ def packages(*, wanted: Sequence[str]) -> Generator[StringCommand, None, None]:
         host.noop("every package is installed")
         return
     # A killed run may have left packages half configured; a fresh machine's own upgrades hold the lock.
-    yield StringCommand("DEBIAN_FRONTEND=noninteractive dpkg --configure -a")
-    yield from apt.update._inner()
+    yield StringCommand(PATIENTLY.format("dpkg --configure -a"))
+    yield StringCommand(PATIENTLY.format("apt-get update -qq"))
     yield from apt.packages._inner(packages=missing, no_recommends=True, extra_install_args=WAIT_FOR_LOCK)

@@ -72,9 +72,15 @@ def clone(*, dify: DifySettings) -> Commands:
     if host.get_fact(CheckedOutTag, path=dify.folder):
         host.noop(f"{dify.folder} is at {dify.version}")
         return
+    if host.get_fact(Directory, path=dify.folder):
+        yield failure(
+            "Clone Dify", f"{dify.folder} is there and is no clone", advice="Set dify.folder to a new one"
+        )
+        return
     staged = QuoteString(f"{dify.folder}.new")
     lock = QuoteString(f"{dify.folder}.lock")
     # The lock: a clone that a killed run began goes on on the host, and this one waits for its end.
+    yield StringCommand("mkdir -p", QuoteString(dify.folder.rsplit("/", 1)[0] or "/"))
     yield StringCommand("flock", lock, "rm -rf", staged)
     yield watched(
         StringCommand(

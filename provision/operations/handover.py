@@ -67,6 +67,7 @@ def hand_over(*, deployment: Deployment) -> Commands:
                 file=HANDOVER_FILE,
                 question=question,
                 body=shlex.quote(json.dumps(body, ensure_ascii=False)),
+                ready=not {"chat", "question"} & progress.not_done.keys(),
                 answer=progress.answer,
                 **values,
             )

@@ -21,7 +21,8 @@ def generate(*, wanted: Mapping[str, Kind]) -> Generator[StringCommand, None, No
     Args:
         wanted: name to kind.
     """
-    missing = [name for name in wanted if name not in host.get_fact(SecretNames, folder=FOLDER)]
+    found = host.get_fact(SecretNames, folder=FOLDER)
+    missing = [name for name in wanted if name not in found]
     if not missing:
         host.noop("every secret exists")
         return
@@ -31,7 +32,7 @@ def generate(*, wanted: Mapping[str, Kind]) -> Generator[StringCommand, None, No
         # Renamed into place when complete: a killed run leaves no half secret behind.
         yield StringCommand(
             "umask 077;", RECIPES[wanted[name]], ">", QuoteString(f"{path}.new"),
-            "&& mv -n", QuoteString(f"{path}.new"), QuoteString(path),
+            "&& { [ -s", QuoteString(path), "] || mv", QuoteString(f"{path}.new"), QuoteString(path), "; }",
         )  # fmt: skip
 
 

@@ -67,6 +67,20 @@ def port_proxy(
     )
 
 
+@operation()
+def no_port_proxy(*, drive: str = DRIVE, timeout: int = 30) -> Commands:
+    """Have Windows forward nothing of what an earlier run has set; rules of others stay.
+
+    Args:
+        drive: where drive C: is mounted in the distribution.
+        timeout: seconds that the door gets to answer.
+    """
+    if host.get_fact(OwnedRules, drive=drive):
+        yield from _have_rules([], drive=drive, timeout=timeout)
+    else:
+        host.noop("no rule of ours")
+
+
 def _have_rules(wanted: Sequence[Rule], *, drive: str, timeout: int) -> Commands:
     """Bring Windows' port proxy to the whole set of rules that the deploy wants."""
     current = host.get_fact(PortProxyRules, drive=drive)
@@ -91,7 +105,7 @@ def _have_rules(wanted: Sequence[Rule], *, drive: str, timeout: int) -> Commands
         yield failure(
             STEP,
             f"{host.name} finds no scheduled task '{windows_door.TASK_NAME}' on Windows",
-            advice=_build_door(ports),
+            advice=build_door(ports),
         )
         return
     settings = host.get_fact(DoorSettings, drive=drive)
@@ -102,7 +116,7 @@ def _have_rules(wanted: Sequence[Rule], *, drive: str, timeout: int) -> Commands
             nonce=secrets.token_hex(16), port_proxy=[windows_door.RequestedRule.of(rule) for rule in wanted]
         )
     except windows_door.DoorRefusedError as error:
-        yield failure(STEP, str(error), advice=_build_door([*allowed, *ports]))
+        yield failure(STEP, str(error), advice=build_door([*allowed, *ports]))
         return
     except ValidationError:
         yield failure(STEP, f"{', '.join(map(str, wanted))} is no rule", advice="Addresses have to be IPv4")
@@ -112,13 +126,13 @@ def _have_rules(wanted: Sequence[Rule], *, drive: str, timeout: int) -> Commands
         # Its own words are in the code page of Windows, which would not survive the way here.
         program(drive, "schtasks.exe"), "/run /tn", QuoteString(windows_door.TASK_NAME),
         "</dev/null >/dev/null 2>&1 || {",
-        failure(STEP, f"Windows does not start '{windows_door.TASK_NAME}'", advice=_build_door(allowed)),
+        failure(STEP, f"Windows does not start '{windows_door.TASK_NAME}'", advice=build_door(allowed)),
         "; }",
     )  # fmt: skip
     yield FunctionCommand(_await_door, (request.nonce, wanted, drive, timeout), {})
 
 
-def _build_door(ports: Iterable[int]) -> str:
+def build_door(ports: Iterable[int]) -> str:
     listed = ",".join(map(str, sorted(set(ports))))
     return (
         "Run once on Windows, as administrator: powershell -ExecutionPolicy Bypass -File "

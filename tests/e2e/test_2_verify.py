@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 
 import httpx
 import pytest
@@ -87,6 +88,8 @@ def test_the_gateway_lets_nothing_else_through(served: tuple[str, httpx.Client, 
         assert client.get(path).status_code == 404, path
         assert client.post(path, json={}).status_code == 404, path
     key = client.headers["Authorization"]
+    for dotted in ("/metrics/../health", "/metrics/../v1/models", "/v1/../metrics", "/v1/%2e%2e/metrics"):
+        assert b"vllm:" not in _raw(client.base_url, dotted, key), dotted
     for wrong in ("", "Bearer", "Bearer wrong", key.lower(), key + "x", key.removeprefix("Bearer ")):
         assert client.get("/v1/models", headers={"Authorization": wrong}).status_code == 401, wrong[:8]
 
@@ -185,3 +188,12 @@ def test_the_chat_link_lets_visitors_in(handover: dict[str, str]) -> None:
     assert httpx.get(handover["Chat link"]).status_code == 200
     assert "access_token" in httpx.get(f"{WINDOWS}/api/passport", headers={"X-App-Code": code}).json()
     assert httpx.get(f"{WINDOWS}/api/passport", headers={"X-App-Code": "nobody"}).status_code == 404
+
+
+def _raw(url: httpx.URL, path: str, key: str) -> bytes:
+    """Ask for a path as it stands; httpx would take the dots out of it."""
+    connection = HTTPConnection(url.host, url.port or 80, timeout=20)
+    connection.putrequest("GET", path, skip_accept_encoding=True)
+    connection.putheader("Authorization", key)
+    connection.endheaders()
+    return connection.getresponse().read()

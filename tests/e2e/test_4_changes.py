@@ -64,3 +64,15 @@ def test_the_port(on: Callable[..., str]) -> None:
     after = processes(on)
     assert {name for name in after if after[name] != before[name]} == {"dify-wsl"}
     assert apply().changed == {}
+
+
+def test_the_lan_is_shut_out() -> None:
+    setup = f"http://{addresses.WINDOWS.ip}:81/console/api/setup"
+    run = apply(*setting(dify={"lan_access": False}))
+    assert run.code == 0, run.output[-4000:]
+    assert run.changed == {"Windows | Forward nothing from Windows": ["dify-wsl"]}
+    with pytest.raises(httpx.TransportError):
+        httpx.get(setup)
+    assert apply(*setting(dify={"lan_access": False})).changed == {}
+    assert apply().changed == {"Windows | Forward Dify's port from Windows": ["dify-wsl"]}
+    assert httpx.get(setup).status_code == 200
