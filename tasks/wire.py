@@ -62,15 +62,19 @@ def wire(deployment: Deployment) -> None:
     def chatbot(dify: Dify) -> Chatbot:
         return Chatbot(
             dify,
-            bot.name,
-            f"{bot.description} (managed-by: dify-vllm-deploy)",
-            bot.icon,
-            bot.icon_background,
-            deployment.servers["chat"].settings.served_name,
-            text(bot.prompt).strip(),
-            {"temperature": bot.temperature, "top_p": bot.top_p, "max_tokens": bot.max_tokens},
-            bot.opening_statement,
-            bot.suggested_questions,
+            name=bot.name,
+            description=f"{bot.description} (managed-by: dify-vllm-deploy)",
+            icon=bot.icon,
+            icon_background=bot.icon_background,
+            model=deployment.servers["chat"].settings.served_name,
+            prompt=text(bot.prompt).strip(),
+            completion_params={
+                "temperature": bot.temperature,
+                "top_p": bot.top_p,
+                "max_tokens": bot.max_tokens,
+            },
+            opening_statement=bot.opening_statement,
+            suggested_questions=bot.suggested_questions,
         )
 
     for server in host.loop(servers):

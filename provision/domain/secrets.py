@@ -6,7 +6,9 @@ from typing import Literal
 
 from provision.domain.settings import MODEL_ROLES, ModelRole
 
-FOLDER = "/etc/dify-vllm-deploy/secrets"
+# Everything of ours that is configuration, on every host.
+ETC = "/etc/dify-vllm-deploy"
+FOLDER = f"{ETC}/secrets"
 
 Kind = Literal["word", "short_word", "base64url"]
 

@@ -17,7 +17,7 @@ from provision.facts.model import ModelFolder
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.dify_stack import API_CONTAINER
 from provision.operations.failing import failure
-from provision.operations.vllm import service_name
+from provision.operations.vllm import service_name, services_dir
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - compared, never bound
 
@@ -100,5 +100,5 @@ def _last_log_lines(server: ModelServer) -> StringCommand:
     name = service_name(server, "vllm")
     if host.get_fact(Systemd):
         return StringCommand("journalctl --no-pager -n 25 -o cat -u", QuoteString(name), ">&2")
-    log = f"{server.serving.data_dir}/services/{server.role}-vllm/output.log"
+    log = f"{services_dir(server)}/{server.role}-vllm/output.log"
     return StringCommand("tail -n 25", QuoteString(log), ">&2")

@@ -13,15 +13,15 @@ from pyinfra.api import FileUploadCommand, StringCommand, operation
 from provision import progress
 from provision.dify.errors import DifyError
 from provision.domain.deployment import Deployment
+from provision.domain.secrets import ETC
 from provision.keeper import KeeperUnavailableError
 from provision.operations.dify import client
 from provision.operations.failing import failure
 from provision.operations.secrets import secret_file
 from provision.templates import render
 
-FOLDER = "/etc/dify-vllm-deploy"
-API_KEY_FILE = f"{FOLDER}/api-key"
-HANDOVER_FILE = f"{FOLDER}/handover.md"
+API_KEY_FILE = f"{ETC}/api-key"
+HANDOVER_FILE = f"{ETC}/handover.md"
 
 Commands = Generator[StringCommand | FileUploadCommand, None, None]
 

@@ -9,13 +9,14 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
 from pyinfra.operations import files
 
+from provision.domain.secrets import ETC
 from provision.domain.service import STARTED, Service
 from provision.facts.init import Systemd
 from provision.facts.service import ServiceStatus, SupervisordRuns, SupervisorProgram, SystemdService
 from provision.operations.secrets import secret_file
 from provision.templates import render
 
-SUPERVISOR = "/etc/dify-vllm-deploy/supervisor"
+SUPERVISOR = f"{ETC}/supervisor"
 SUPERVISOR_CONFIGURATION = f"{SUPERVISOR}/supervisord.conf"
 
 Commands = Generator[StringCommand | FileUploadCommand, None, None]
