@@ -13,7 +13,6 @@ from pyinfra import inventory, state
 from pyinfra.api.host import Host
 
 from provision.domain.secrets import FOLDER
-from provision.inventory import current
 from provision.remote_file import read
 
 _read: dict[str, str] = {}
@@ -26,7 +25,7 @@ class KeeperUnavailableError(Exception):
 
 
 def keeper() -> Host:
-    return inventory.get_host(current().dify_host)
+    return inventory.get_group("dify")[0]
 
 
 def secret(name: str) -> str:

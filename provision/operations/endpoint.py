@@ -17,7 +17,7 @@ from provision.facts.model import ModelFolder
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.dify_stack import API_CONTAINER
 from provision.operations.failing import failure
-from provision.operations.vllm import service_name, services_dir
+from provision.operations.vllm import service_dir, service_name
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - compared, never bound
 
@@ -36,12 +36,13 @@ def served(*, server: ModelServer) -> Commands:
         return
     address = server.settings.listen_address
     prefix = f"http://{'127.0.0.1' if address == ANYWHERE else address}:{server.settings.listen_port}/v1"
+    width = _width(server)
     try:
         with http_client(host, prefix) as client:
             client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             proof = progress.wait_for(
                 f"{server.settings.served_name} to answer",
-                lambda: prove(client, server, prefix=prefix, width=_width(server)),
+                lambda: prove(client, server, prefix=prefix, width=width),
                 errors=NotYetError,
                 timeout=server.serving.start_timeout,
             )
@@ -88,7 +89,9 @@ def complete() -> Commands:
 
 
 def _width(server: ModelServer) -> int | None:
-    """The width of the model's vectors, from its own configuration; unknown when its host is away."""
+    """The width of an embedding model's vectors, from its configuration; unknown when its host is away."""
+    if server.role != "embed":
+        return None
     model_host = inventory.get_host(server.host)
     if model_host in state.failed_hosts or not model_host.connected:
         return None
@@ -100,5 +103,5 @@ def _last_log_lines(server: ModelServer) -> StringCommand:
     name = service_name(server, "vllm")
     if host.get_fact(Systemd):
         return StringCommand("journalctl --no-pager -n 25 -o cat -u", QuoteString(name), ">&2")
-    log = f"{services_dir(server)}/{server.role}-vllm/output.log"
+    log = f"{service_dir(server, 'vllm')}/output.log"
     return StringCommand("tail -n 25", QuoteString(log), ">&2")

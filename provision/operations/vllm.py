@@ -12,7 +12,7 @@ from pyinfra.api import FileUploadCommand, StringCommand, operation
 from provision.domain.deployment import ModelServer
 from provision.domain.hardware import Nvidia, gpu_count, thread_caps
 from provision.domain.secrets import api_key_name
-from provision.domain.service import Service
+from provision.domain.service import STATE, Service
 from provision.domain.vllm import arguments
 from provision.facts.hardware import CgroupLimits, NvidiaSmi
 from provision.facts.model import ModelFolder
@@ -32,6 +32,10 @@ def environment_dir(server: ModelServer) -> str:
 
 def services_dir(server: ModelServer) -> str:
     return f"{server.serving.data_dir}/services"
+
+
+def service_dir(server: ModelServer, program: str) -> str:
+    return f"{services_dir(server)}/{server.role}-{program}"
 
 
 def service_name(server: ModelServer, program: str) -> str:
@@ -59,10 +63,10 @@ def vllm(*, server: ModelServer) -> Commands:
                 *arguments(server.role, server.settings, server.model_dir, installed, gpus),
             ],
             user=server.serving.user,
-            directory=f"{services_dir(server)}/{server.role}-vllm",
+            directory=service_dir(server, "vllm"),
             # Caches belong on the data disk; nothing may be fetched while serving, nor reported home.
             env={
-                "HOME": f"{services_dir(server)}/{server.role}-vllm/state",
+                "HOME": f"{service_dir(server, 'vllm')}/{STATE}",
                 "VLLM_CACHE_ROOT": f"{data}/cache/vllm",
                 "HF_HOME": f"{data}/cache/huggingface",
                 # The packages are root's; without a place of its own every start would compile them again.
@@ -93,7 +97,7 @@ def gateway(*, server: ModelServer) -> Commands:
         yield failure("Put the gateway before vLLM", str(error), advice="Nothing was changed here")
         return
     settings = server.settings
-    directory = f"{services_dir(server)}/{server.role}-gateway"
+    directory = service_dir(server, "gateway")
     # Ports below 1024 need root; nginx then gives its workers to the plain account itself.
     privileged = settings.listen_port < 1024
     account = server.serving.user
