@@ -11,6 +11,7 @@ from tasks.machine import prepare_machines
 from tasks.model import download_models
 from tasks.preflight import preflight
 from tasks.serve import prove_models, serve_models
+from tasks.tunnel import open_tunnels
 from tasks.verify import verify
 from tasks.windows import open_to_the_lan
 from tasks.wire import wire
@@ -28,6 +29,7 @@ serve_models(deployment)
 barrier(name="The models are starting")
 
 install_dify(deployment)
+open_tunnels(deployment)
 barrier(name="Dify is starting")
 
 prove_models(deployment)

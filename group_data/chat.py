@@ -12,12 +12,20 @@ chat = {
     "max_model_len": 1024,
     # GPUs that share the model: a number, or "auto" for all of the host.
     "tensor_parallel_size": 1,
-    # Loopback port of vLLM itself, and where its gateway listens.
+    # Loopback port of vLLM itself, and where its gateway listens; None is 127.0.0.1 at the end of a tunnel,
+    # else every interface.
     "vllm_port": 8000,
-    "listen_address": "0.0.0.0",
+    "listen_address": None,
     "listen_port": 8080,
-    # The URL as Dify reaches it, with /v1; None is http://<ssh_hostname>:<listen_port>/v1
+    # How Dify reaches it: "direct" on a LAN; "tunnel" through ssh, so that the box publishes nothing else;
+    # "public" by a port that a provider publishes, in clear text.
+    "transport": "direct",
+    # The URL as Dify reaches it, with /v1; None is http://<ssh_hostname>:<listen_port>/v1, or the tunnel.
     "endpoint": None,
+    # The tunnel's end on Dify's host, and the box's sshd as that host reaches it where it differs from
+    # ssh_hostname and ssh_port: "10.0.0.5:2222".
+    "tunnel_port": 18000,
+    "tunnel_address": None,
     # Qwen3 thinks aloud before it answers when this is on (vLLM before 0.14 cannot switch it off).
     "thinking": False,
     # More arguments and environment for vLLM: ["--gpu-memory-utilization", "0.8"]. In a container that may

@@ -8,9 +8,13 @@ score = {
     "max_model_len": 512,
     "tensor_parallel_size": 1,
     "vllm_port": 8002,
-    "listen_address": "0.0.0.0",
+    "listen_address": None,
     "listen_port": 8080,
+    # On a rented server: nothing is public there but ssh.
+    "transport": "tunnel",
     "endpoint": None,
+    "tunnel_port": 18002,
+    "tunnel_address": None,
     "extra_args": [],
     "env": {},
 }

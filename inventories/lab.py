@@ -33,18 +33,8 @@ def _host(address, **data):
 
 chat = [_host(lab.GPU_CHAT, chat=_CPU, serving=_SERVING)]
 embed = [_host(lab.GPU_EMBED, embed=_CPU, serving=_SERVING)]
-# Rented: one port published, under another number, on the provider's address.
-score = [
-    _host(
-        lab.GPU_SCORE,
-        serving=_SERVING,
-        score={
-            **_CPU,
-            "listen_port": lab.RENTED_INSIDE_PORT,
-            "endpoint": f"http://{lab.RENTED_PUBLISHED[0]}:{lab.RENTED_PUBLISHED[1]}/v1",
-        },
-    )
-]
+# Rented: no systemd, an odd ssh port, one port published under another number; nothing listens behind it.
+score = [_host(lab.GPU_SCORE, serving=_SERVING, score={**_CPU, "listen_port": lab.RENTED_INSIDE_PORT})]
 dify = [
     _host(
         lab.DIFY_WSL,

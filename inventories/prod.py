@@ -18,8 +18,9 @@ _SSH = {
 # The GPU box. To use a model that you have already: "model_path": "/data/models/Qwen3-0___6B".
 chat = [("gpu-box", {**_SSH, "ssh_hostname": "192.168.1.50", "chat": {"max_model_len": 1024}})]
 
-# Two rented GPU servers (gpushare). Three numbers that are easily confused: ssh_port is the provider's
-# ssh port, listen_port is the one inside port that it publishes, endpoint is where the outside finds it.
+# Two rented GPU servers (gpushare). Dify reaches them through ssh: nothing of them is public but their
+# sshd, on the provider's odd port. Or, in clear text, by the one inside port that the provider publishes:
+# "embed": {"transport": "public", "listen_port": 8080, "endpoint": "http://i-2.gpushare.com:42141/v1"}
 # /hy-tmp is the provider's data disk; what lies there is gone a day after power-off, and the next run
 # brings it back.
 _RENTED = {"data_dir": "/hy-tmp/dify-vllm", "index_url": "https://mirrors.aliyun.com/pypi/simple"}
@@ -31,7 +32,6 @@ embed = [
             "ssh_hostname": "i-2.gpushare.com",
             "ssh_port": 20713,
             "serving": _RENTED,
-            "embed": {"listen_port": 8080, "endpoint": "http://i-2.gpushare.com:42141/v1"},
         },
     )
 ]
@@ -43,7 +43,6 @@ score = [
             "ssh_hostname": "i-1.gpushare.com",
             "ssh_port": 20714,
             "serving": _RENTED,
-            "score": {"listen_port": 8080, "endpoint": "http://i-1.gpushare.com:43044/v1"},
         },
     )
 ]

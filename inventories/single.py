@@ -20,11 +20,13 @@ _machine = (
             "extra_args": ["--gpu-memory-utilization", "0.5"],
         },
         "embed": {
+            "transport": "direct",
             "listen_port": 8081,
             "endpoint": _ENDPOINT.format(8081),
             "extra_args": ["--gpu-memory-utilization", "0.15"],
         },
         "score": {
+            "transport": "direct",
             "listen_port": 8082,
             "endpoint": _ENDPOINT.format(8082),
             "extra_args": ["--gpu-memory-utilization", "0.15"],

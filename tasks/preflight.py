@@ -9,6 +9,7 @@ from pyinfra.api import deploy
 from pyinfra.api.exceptions import DeployError
 from pyinfra.facts.server import Command, LinuxDistribution, Which
 
+from provision.connectors.forwarding import forbids_forwarding
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.fits import gpu_problems, length_problem
 from provision.domain.hardware import Nvidia
@@ -40,6 +41,7 @@ def preflight(deployment: Deployment) -> None:
     servers = deployment.on(host.name)
     for server in servers:
         problems += _model(server)
+        problems += _forwarding(server)
     if servers:
         problems += _fits(servers)
     if host.name == deployment.dify_host and deployment.dify.lan_access and host.get_fact(IsWsl):
@@ -85,6 +87,15 @@ def _model(server: ModelServer) -> Iterator[str]:
                 f"{setting} = {folder!r}: {closed} lets only its owner through, not {server.serving.user}; "
                 f"chmod o+x {closed}, or set serving.user to root"
             )
+
+
+def _forwarding(server: ModelServer) -> Iterator[str]:
+    if server.tunnel and forbids_forwarding(host, server.settings.listen_port):
+        yield (
+            f"{server.role}.transport is tunnel, but the sshd here forbids forwarding; set "
+            f"AllowTcpForwarding to local (or yes) in its configuration and reload it, or set "
+            f"{server.role}.transport to direct or public"
+        )
 
 
 def _fits(servers: Sequence[ModelServer]) -> Iterator[str]:

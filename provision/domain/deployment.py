@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,12 +17,16 @@ from provision.domain.settings import (
     ModelSettings,
     ServingSettings,
 )
+from provision.domain.tunnel import Tunnel
 from provision.domain.validation import SettingsError, parse
 
 ROLES = (*MODEL_ROLES, "dify")
 
 # Keys of pyinfra's own that may stand beside our namespaces in an inventory.
 PYINFRA_PREFIXES = ("ssh_", "_", "wsl_")
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
+LOOPBACK_ADDRESS = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class ModelServer:
 
     Attributes:
         endpoint: the URL under which Dify reaches the model, ending in ``/v1``.
+        tunnel: the way to it, where it is not reached directly.
     """
 
     role: ModelRole
@@ -38,6 +43,12 @@ class ModelServer:
     settings: ModelSettings
     serving: ServingSettings
     endpoint: str
+    tunnel: Tunnel | None = None
+
+    @property
+    def listen_address(self) -> str:
+        """Where its gateway listens: behind a tunnel nothing but loopback has to."""
+        return self.settings.listen_address or (LOOPBACK_ADDRESS if self.tunnel else EVERYWHERE)
 
     @property
     def model_dir(self) -> str:
@@ -91,7 +102,7 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
     for role in MODEL_ROLES:
         for host in groups.get(role, [])[:1]:
             try:
-                servers[role] = _server(role, host, data[host])
+                servers[role] = _server(role, host, data[host], groups.get("dify", []))
             except SettingsError as error:
                 problems += error.problems
     dify_host, dify, dify_url = "", DifySettings(), ""
@@ -112,7 +123,7 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
     return Deployment(servers, dify_host, dify, dify_url)
 
 
-def _server(role: ModelRole, host: str, values: Mapping[str, Any]) -> ModelServer:
+def _server(role: ModelRole, host: str, values: Mapping[str, Any], dify_hosts: Sequence[str]) -> ModelServer:
     problems = []
     parsed = {}
     for namespace in (role, "serving"):
@@ -124,13 +135,49 @@ def _server(role: ModelRole, host: str, values: Mapping[str, Any]) -> ModelServe
         raise SettingsError(problems)
     settings = cast("ModelSettings", parsed[role])
     serving = cast("ServingSettings", parsed["serving"])
+    if settings.transport == "tunnel":
+        tunnel = _tunnel(role, host, values, settings, dify_hosts)
+        return ModelServer(role, host, settings, serving, tunnel.endpoint, tunnel)
     return ModelServer(role, host, settings, serving, _endpoint(role, host, values, settings))
+
+
+def _tunnel(
+    role: str, host: str, values: Mapping[str, Any], settings: ModelSettings, dify_hosts: Sequence[str]
+) -> Tunnel:
+    problem = None
+    address = str(values.get("ssh_hostname", host))
+    if settings.endpoint:
+        problem = (
+            f"{role}.endpoint = {settings.endpoint!r} is where a public or direct model is found, but "
+            f"{role}.transport is tunnel; take the endpoint out, or set the transport to public or direct"
+        )
+    elif host in dify_hosts:
+        problem = f"{role}.transport is tunnel, but the model is on Dify's own host; set it to direct"
+    elif address.startswith("@"):
+        problem = (
+            f"{role}.transport is tunnel, which ends at an sshd, and {address} has none; set it to direct"
+        )
+    if problem:
+        raise SettingsError([f"{host}: {problem}"])
+    ssh_port = int(values.get("ssh_port", 22))
+    if settings.tunnel_address:
+        address, _, port = settings.tunnel_address.partition(":")
+        ssh_port = int(port or 22)
+    user = str(values.get("ssh_user", "root"))
+    return Tunnel(address, ssh_port, user, settings.tunnel_port, settings.listen_port)
 
 
 def _endpoint(role: str, host: str, values: Mapping[str, Any], settings: ModelSettings) -> str:
     """The given endpoint, or (a LAN) the address that we reach the host by."""
     if settings.endpoint:
         return settings.endpoint
+    if settings.transport == "public":
+        raise SettingsError(
+            [
+                f"{host}: {role}.transport is public, but {role}.endpoint is not set; set it to where the "
+                "provider publishes the port, such as http://i-2.gpushare.com:42141/v1"
+            ]
+        )
     address = str(values.get("ssh_hostname", host))
     if address.startswith(("@", *LOOPBACK)):
         raise SettingsError(
@@ -170,6 +217,8 @@ def _port_clashes(servers: Mapping[ModelRole, ModelServer], dify_host: str, dify
     for role, server in servers.items():
         used[server.host, server.settings.listen_port].append(f"{role}.listen_port")
         used[server.host, server.settings.vllm_port].append(f"{role}.vllm_port")
+        if server.tunnel and dify_host:
+            used[dify_host, server.tunnel.port].append(f"{role}.tunnel_port")
     if dify_host:
         used[dify_host, dify.port].append("dify.port")
         used[dify_host, dify.ssl_port].append("dify.ssl_port")

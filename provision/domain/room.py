@@ -128,7 +128,7 @@ def port_problems(server: ModelServer, found: Listening) -> Iterator[str]:
     """Ports of a server that a process of somebody else's has."""
     settings = server.settings
     for setting, address, port in (
-        ("listen_port", settings.listen_address, settings.listen_port),
+        ("listen_port", server.listen_address, settings.listen_port),
         ("vllm_port", "127.0.0.1", settings.vllm_port),
     ):
         foreign = [each for each in _at(found.listeners, address, port) if not _is_ours(each, found)]

@@ -10,7 +10,8 @@ from provision.domain.settings import MODEL_ROLES, ModelRole
 ETC = "/etc/dify-vllm-deploy"
 FOLDER = f"{ETC}/secrets"
 
-Kind = Literal["word", "short_word", "base64url"]
+Kind = Literal["word", "short_word", "base64url", "ssh_key"]
+SSH_KEY: Kind = "ssh_key"
 
 # Letters and digits only: such a word needs no quoting in .env files, in nginx or in a URL. It begins
 # with a letter and a digit because Dify's password rule wants one of each. Dify takes at most 30
@@ -19,6 +20,9 @@ RECIPES: dict[Kind, str] = {
     "word": "{ printf k7; LC_ALL=C tr -dc A-Za-z0-9 </dev/urandom | head -c 40; }",
     "short_word": "{ printf k7; LC_ALL=C tr -dc A-Za-z0-9 </dev/urandom | head -c 26; }",
     "base64url": "head -c 32 /dev/urandom | base64 -w0 | tr '+/' '-_' | tr -d '='",
+    "ssh_key": (
+        '{ d=$(mktemp -d) && ssh-keygen -q -t ed25519 -N \'\' -C \'\' -f "$d/k" && cat "$d/k"; rm -r "$d"; }'
+    ),
 }
 
 ADMIN_PASSWORD = "admin-password"  # noqa: S105 - names of secrets, not secrets
@@ -28,6 +32,10 @@ FINGERPRINT_SALT = "fingerprint-salt"
 
 def api_key_name(role: ModelRole) -> str:
     return f"{role}-api-key"
+
+
+def tunnel_key_name(role: ModelRole) -> str:
+    return f"{role}-tunnel-key"
 
 
 OWN: dict[str, Kind] = {

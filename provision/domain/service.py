@@ -31,6 +31,7 @@ class Service:
         env: environment, added to the supervisor's own.
         inputs: fingerprints of everything else it reads at start (configuration, model,
             packages): a change there is a reason to restart.
+        after: units that systemd starts before it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Service:
     directory: str
     env: Mapping[str, str] = field(default_factory=dict)
     inputs: Sequence[str] = ()
+    after: Sequence[str] = ()
 
     @property
     def state(self) -> str:

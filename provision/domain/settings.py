@@ -104,12 +104,14 @@ AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 LinuxPath = Annotated[PlainPath, AfterValidator(_no_windows_drive)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+SshAddress = Annotated[str, StringConstraints(pattern=r"^[\w][\w.-]*(:\d{1,5})?$")]
 Address = Annotated[str, AfterValidator(_address)]
 Environment = Annotated[dict[str, str], AfterValidator(_environment)]
 ModelId = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 ServedName = Annotated[str, StringConstraints(pattern=r"^[\w.:-]+$")]
 Length = Annotated[int, Field(ge=16)]
 Seconds = Annotated[int, Field(ge=10, le=7200)]
+Transport = Literal["tunnel", "direct", "public"]
 GpuCount = Annotated[int | Literal["auto"], PlainValidator(_gpus)]
 
 
@@ -143,9 +145,12 @@ class ModelSettings(Settings):
     max_model_len: Length
     tensor_parallel_size: GpuCount = 1
     vllm_port: Port
-    listen_address: Address = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
+    listen_address: Address | None = None
     listen_port: Port = 8080
+    transport: Transport = "direct"
     endpoint: Endpoint | None = None
+    tunnel_port: Port
+    tunnel_address: SshAddress | None = None
     extra_args: list[Text] = []
     env: Environment = {}
 
@@ -166,6 +171,7 @@ class ChatSettings(ModelSettings):
     served_name: ServedName = "qwen3-0.6b"
     max_model_len: Length = 1024
     vllm_port: Port = 8000
+    tunnel_port: Port = 18000
     thinking: bool = False
 
 
@@ -174,6 +180,8 @@ class EmbedSettings(ModelSettings):
     served_name: ServedName = "bge-base-zh-v1.5"
     max_model_len: Length = 512
     vllm_port: Port = 8001
+    transport: Transport = "tunnel"
+    tunnel_port: Port = 18001
 
 
 class ScoreSettings(ModelSettings):
@@ -181,6 +189,8 @@ class ScoreSettings(ModelSettings):
     served_name: ServedName = "bge-reranker-base"
     max_model_len: Length = 512
     vllm_port: Port = 8002
+    transport: Transport = "tunnel"
+    tunnel_port: Port = 18002
 
 
 class BotSettings(Settings):

@@ -89,6 +89,24 @@ class ComposeStack(FactBase[Stack]):
         return stack
 
 
+class DockerBridge(FactBase[str]):
+    """The address at which containers find their host; empty where no bridge is (Docker Desktop, or none)."""
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def command(self) -> str:
+        gateways = "{{range .IPAM.Config}}{{println .Gateway}}{{end}}"
+        return (
+            f"docker network inspect bridge --format '{gateways}' 2>/dev/null | while read -r a; do "
+            'ip -o addr show 2>/dev/null | grep -qF " $a/" && echo "$a"; done; true'
+        )
+
+    def process(self, output: list[str]) -> str:
+        return next((line.strip() for line in output if "." in line), "")
+
+
 class ComposeVersion(FactBase[str]):
     """Version of the compose plugin; empty when there is none or the engine does not answer."""
 

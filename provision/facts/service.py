@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
@@ -74,6 +75,24 @@ class SupervisorProgram(_Status):
             "p=$(", control, "pid", QuoteString(program), "2>/dev/null);",
             _digest(directory),
         )  # fmt: skip
+
+
+class ServiceLog(FactBase[Sequence[str]]):
+    """The last lines that a service wrote, oldest first; its output must hold no secrets."""
+
+    @staticmethod
+    def default() -> Sequence[str]:
+        return ()
+
+    def command(self, service: str, directory: str, lines: int = 25) -> StringCommand:
+        return StringCommand(
+            'if [ "$(cat /proc/1/comm)" = systemd ]; then',
+            f"journalctl --no-pager --lines {lines} --output cat --unit", QuoteString(service),
+            f"; else tail -n {lines}", QuoteString(f"{directory}/output.log"), "; fi 2>/dev/null; true",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> Sequence[str]:
+        return output
 
 
 class SupervisordRuns(FactBase[bool]):

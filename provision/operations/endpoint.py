@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from pyinfra import host, inventory, logger, state
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import StringCommand, operation
 
 from provision import progress
 from provision.connectors.relay import http_client
 from provision.domain.deployment import ModelServer
 from provision.domain.secrets import api_key_name
+from provision.domain.tunnel import reason
 from provision.endpoint import EndpointError, NotYetError, prove
-from provision.facts.init import Systemd
 from provision.facts.model import ModelFolder
+from provision.facts.service import ServiceLog
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.dify_stack import API_CONTAINER
 from provision.operations.failing import failure
+from provision.operations.tunnel import tunnel_dir, tunnel_service
 from provision.operations.vllm import service_dir, service_name
 
 ANYWHERE = "0.0.0.0"  # noqa: S104 - compared, never bound
@@ -34,7 +36,7 @@ def served(*, server: ModelServer) -> Commands:
     if not state.is_executing:
         host.noop("proven when the deploy runs")
         return
-    address = server.settings.listen_address
+    address = server.listen_address
     prefix = f"http://{'127.0.0.1' if address == ANYWHERE else address}:{server.settings.listen_port}/v1"
     width = _width(server)
     try:
@@ -59,7 +61,7 @@ def reachable(*, server: ModelServer) -> Commands:
 
     From inside a container of Dify's, because names such as ``host.docker.internal`` and the routes of the
     Docker bridge exist only there. A failure is remembered, not raised: what was proven is wired all the
-    same, and the run's last operation reports the rest.
+    same, and the run's last operation reports the rest. A tunnel that was just opened is given a minute.
 
     Args:
         server: the model.
@@ -67,12 +69,23 @@ def reachable(*, server: ModelServer) -> Commands:
     if not state.is_executing:
         host.noop("proven when the deploy runs")
         return
+    width = _width(server)
+    opening = server.tunnel and inventory.get_host(server.host) not in state.failed_hosts
     try:
         with http_client(host, server.endpoint, container=API_CONTAINER) as client:
             client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
-            host.noop(prove(client, server, prefix=server.endpoint, width=_width(server)))
+            proof = progress.wait_for(
+                f"{server.settings.served_name} to answer through the tunnel",
+                lambda: prove(client, server, prefix=server.endpoint, width=width),
+                errors=NotYetError,
+                timeout=60 if opening else 0,
+            )
+            host.noop(proof)
     except (EndpointError, KeeperUnavailableError) as error:
-        progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {error}"
+        why = _tunnel_trouble(server) if isinstance(error, NotYetError) else None
+        progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {error}" + (
+            f" ({why})" if why else ""
+        )
         logger.warning(f"{host.print_prefix}{progress.not_done[server.role]}")
     return
     yield
@@ -99,9 +112,15 @@ def _width(server: ModelServer) -> int | None:
     return width if isinstance(width, int) else None
 
 
+def _tunnel_trouble(server: ModelServer) -> str | None:
+    """What the tunnel itself complains of."""
+    if not server.tunnel:
+        return None
+    service, directory = tunnel_service(server.role), tunnel_dir(server.role)
+    log = host.get_fact(ServiceLog, service=service, directory=directory)
+    return reason(log, server.tunnel, server.role)
+
+
 def _last_log_lines(server: ModelServer) -> StringCommand:
-    name = service_name(server, "vllm")
-    if host.get_fact(Systemd):
-        return StringCommand("journalctl --no-pager -n 25 -o cat -u", QuoteString(name), ">&2")
-    log = f"{service_dir(server, 'vllm')}/output.log"
-    return StringCommand("tail -n 25", QuoteString(log), ">&2")
+    log = ServiceLog().command(service_name(server, "vllm"), service_dir(server, "vllm"))
+    return StringCommand("{", log, "; } >&2")

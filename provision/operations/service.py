@@ -7,6 +7,7 @@ from io import StringIO
 
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.facts.files import Directory, File
 from pyinfra.operations import files
 
 from provision.domain.secrets import ETC
@@ -66,10 +67,41 @@ def running(wanted: Service) -> Commands:
     yield from _under_systemd(wanted) if host.get_fact(Systemd) else _under_supervisord(wanted)
 
 
+def absent(name: str, directory: str) -> Commands:
+    """Commands that end a program for good, and remove what was written for it.
+
+    Args:
+        name: the service's.
+        directory: the service's.
+    """
+    systemd = host.get_fact(Systemd)
+    definition = _unit(name) if systemd else _program(name)
+    if host.get_fact(File, path=definition):
+        if systemd:
+            yield StringCommand("systemctl disable --quiet --now", QuoteString(f"{name}.service"))
+        yield StringCommand("rm", QuoteString(definition))
+        yield StringCommand("systemctl daemon-reload") if systemd else _control("update", name)
+    # Last, since it is what the next run looks for when this one is cut short.
+    if host.get_fact(Directory, path=directory):
+        yield StringCommand("rm -r", QuoteString(directory))
+
+
+def _unit(name: str) -> str:
+    return f"/etc/systemd/system/{name}.service"
+
+
+def _program(name: str) -> str:
+    return f"{SUPERVISOR}/conf.d/{name}.conf"
+
+
+def _control(*words: str) -> StringCommand:
+    return StringCommand("supervisorctl -c", QuoteString(SUPERVISOR_CONFIGURATION), *map(QuoteString, words))
+
+
 def _under_systemd(wanted: Service) -> Commands:
     unit = f"{wanted.name}.service"
     text = StringIO(render("systemd.service.j2", service=wanted))
-    yield from files.put._inner(src=text, dest=f"/etc/systemd/system/{unit}", mode="644")
+    yield from files.put._inner(src=text, dest=_unit(wanted.name), mode="644")
     status = host.get_fact(SystemdService, unit=unit, directory=wanted.directory)
     if status.stale or not status.enabled:
         yield StringCommand("systemctl daemon-reload")
@@ -81,7 +113,7 @@ def _under_systemd(wanted: Service) -> Commands:
 
 def _under_supervisord(wanted: Service) -> Commands:
     text = StringIO(render("supervisor_program.conf.j2", service=wanted))
-    yield from files.put._inner(src=text, dest=f"{SUPERVISOR}/conf.d/{wanted.name}.conf", mode="644")
+    yield from files.put._inner(src=text, dest=_program(wanted.name), mode="644")
     status = host.get_fact(
         SupervisorProgram,
         program=wanted.name,
@@ -90,13 +122,11 @@ def _under_supervisord(wanted: Service) -> Commands:
     )
     if _as_wanted(status, wanted):
         return
-    control = StringCommand("supervisorctl -c", QuoteString(SUPERVISOR_CONFIGURATION))
-    name = QuoteString(wanted.name)
     # "update" starts what is new and restarts what has a new definition, and says so; where it has
     # nothing to say only the launcher differs or the program is down.
     yield StringCommand(
-        control, "reread >/dev/null && said=$(", control, "update", name, ") && { [ -n \"$said\" ] ||",
-        control, "restart", name, "; }",
+        _control("reread"), ">/dev/null && said=$(", _control("update", wanted.name),
+        ') && { [ -n "$said" ] ||', _control("restart", wanted.name), "; }",
     )  # fmt: skip
 
 

@@ -114,7 +114,7 @@ def gateway(*, server: ModelServer) -> Commands:
         state=service.state,
         user=account if privileged else None,
         key=key,
-        listen_address=settings.listen_address,
+        listen_address=server.listen_address,
         listen_port=settings.listen_port,
         vllm_port=settings.vllm_port,
     )

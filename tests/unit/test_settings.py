@@ -28,6 +28,12 @@ def test_defaults_make_the_owners_four_machines() -> None:
     assert plan.servers["chat"].endpoint == "http://10.0.0.1:8080/v1"
     assert plan.servers["chat"].settings.max_model_len == 1024
     assert plan.servers["chat"].model_dir == "/srv/dify-vllm/models/Qwen--Qwen3-0.6B"
+    assert plan.servers["embed"].endpoint == "http://host.docker.internal:18001/v1"
+    assert [server.listen_address for server in plan.servers.values()] == [
+        "0.0.0.0",
+        "127.0.0.1",
+        "127.0.0.1",
+    ]
     assert plan.dify_url == "http://10.0.0.4:81"
     assert [server.role for server in plan.on("b")] == ["embed"]
 
@@ -70,7 +76,15 @@ def test_an_own_folder_is_used_as_it_is() -> None:
         ("b", {"serving": {"find_links": ["https://me:pw@mirror/x"]}}, "must not hold a user name"),
         ("b", {"embed": {"endpoint": "http://localhost:8000/v1"}}, "is a loopback address"),
         ("b", {"embed": {"endpoint": "http://127.0.0.1:8000/v1"}}, "is a loopback address"),
-        ("b", {"ssh_hostname": "127.0.0.1"}, "b: embed.endpoint is not set"),
+        ("a", {"ssh_hostname": "127.0.0.1"}, "a: chat.endpoint is not set"),
+        ("b", {"embed": {"transport": "public"}}, "b: embed.transport is public, but embed.endpoint is not"),
+        (
+            "b",
+            {"embed": {"endpoint": "http://i-2.gpushare.com:42141/v1"}},
+            "is where a public or direct model is found, but embed.transport is tunnel; take the",
+        ),
+        ("c", {"ssh_hostname": "@local"}, "c: score.transport is tunnel, which ends at an sshd, and @local"),
+        ("c", {"score": {"tunnel_address": "-oProxyCommand=x"}}, "c: score.tunnel_address = '-oProxyCom"),
         ("a", {"chat": {"model_path": "Model/Qwen3"}}, "must be an absolute path"),
         ("a", {"chat": {"vllm_port": 8080}}, "a: port 8080 is used by chat.listen_port and chat.vllm_port"),
         (
@@ -117,10 +131,24 @@ def test_every_problem_is_told_at_once() -> None:
 
 def test_a_host_may_hold_all_roles_when_their_ports_differ() -> None:
     groups = {role: ["a"] for role in GROUPS}
-    one = merged(PLACES["a"], {"embed": {"listen_port": 8081}, "score": {"listen_port": 8082}})
+    one = merged(
+        PLACES["a"],
+        {
+            "embed": {"listen_port": 8081, "transport": "direct"},
+            "score": {"listen_port": 8082, "transport": "direct"},
+        },
+    )
     assert [server.role for server in deployment(groups, {"a": one}).on("a")] == ["chat", "embed", "score"]
     with pytest.raises(SettingsError, match=r"port 8080 is used by chat\.listen_port and embed\.listen_port"):
-        deployment(groups, {"a": PLACES["a"]})
+        deployment(groups, {"a": merged(one, {"embed": {"listen_port": 8080}})})
+    with pytest.raises(SettingsError, match=r"a: score\.transport is tunnel, but the model is on Dify's own"):
+        deployment(groups, {"a": merged(one, {"score": {"transport": "tunnel"}})})
+
+
+def test_a_tunnel_ends_on_a_port_of_its_own() -> None:
+    assert problems(b={"embed": {"tunnel_port": 18002}}) == [
+        "d: port 18002 is used by embed.tunnel_port and score.tunnel_port; give each its own"
+    ]
 
 
 def test_roles_need_a_host_and_only_one() -> None:

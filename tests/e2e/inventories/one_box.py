@@ -14,6 +14,7 @@ _roles = {
     role: {
         **_data["embed"],
         "listen_port": port,
+        "transport": "direct",
         "endpoint": f"http://{addresses.GPU_EMBED.ip}:{port}/v1",
     }
     for role, port in _ports.items()

@@ -10,7 +10,11 @@ _name, _data = _lab["score"][0]
 score = [
     (
         _name,
-        {**_data, "ssh_port": 20714, "score": {**_data["score"], "endpoint": "http://10.91.0.1:43045/v1"}},
+        {
+            **_data,
+            "ssh_port": 20714,
+            "score": {**_data["score"], "transport": "public", "endpoint": "http://10.91.0.1:43045/v1"},
+        },
     )
 ]
 

@@ -1,0 +1,105 @@
+"""The two ends of a tunnel: a service on Dify's host, and a key that opens one port on the model's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from io import StringIO
+from typing import Any
+
+import paramiko
+from pyinfra import host, inventory
+from pyinfra.api import FileUploadCommand, StringCommand, operation
+from pyinfra.facts.server import Home
+from pyinfra.operations import files
+
+from provision.connectors.forwarding import host_key
+from provision.domain.deployment import ModelServer
+from provision.domain.secrets import tunnel_key_name
+from provision.domain.service import Service
+from provision.domain.settings import ModelRole
+from provision.domain.tunnel import NO_BRIDGE
+from provision.facts.docker import DockerBridge
+from provision.keeper import KeeperUnavailableError, secret
+from provision.operations.failing import failure
+from provision.operations.secrets import secret_file
+from provision.operations.service import absent, folders, running
+
+SERVICES = "/var/lib/dify-vllm-deploy/services"
+ACCOUNT = "dify-vllm-tunnel"
+
+Commands = Generator[StringCommand | FileUploadCommand, None, None]
+
+
+def tunnel_service(role: ModelRole) -> str:
+    return f"dify-vllm-{role}-tunnel"
+
+
+def tunnel_dir(role: ModelRole) -> str:
+    return f"{SERVICES}/{role}-tunnel"
+
+
+@operation()
+def admitted(*, server: ModelServer) -> Commands:
+    """Let the tunnel's key in, for that one port and nothing else; or, without a tunnel, no longer.
+
+    Args:
+        server: the model on this host.
+    """
+    folder = f"{host.get_fact(Home)}/.ssh"
+    mark = f"dify-vllm-deploy:{server.role}"
+    ours: dict[str, Any] = {"path": f"{folder}/authorized_keys", "line": f"^.* {mark}$"}
+    if not server.tunnel:
+        yield from files.line._inner(**ours, present=False)
+        return
+    try:
+        private = paramiko.Ed25519Key.from_private_key(StringIO(secret(tunnel_key_name(server.role))))
+    except KeeperUnavailableError as error:
+        yield failure("Let the tunnel's key in", str(error), advice="Nothing was changed here")
+        return
+    public = f"{private.get_name()} {private.get_base64()}"
+    yield from files.directory._inner(path=folder, mode="700")
+    yield from files.file._inner(path=f"{folder}/authorized_keys", mode="600")
+    yield from files.line._inner(**ours, replace=server.tunnel.authorized(public, mark), ensure_newline=True)
+
+
+@operation()
+def tunnel(*, server: ModelServer) -> Commands:
+    """Keep the way to a model open; or, where its transport is another one now, close it.
+
+    The box's host key is pinned to the one that this run's own connection has verified. A box that cannot be
+    reached now keeps the tunnel that it has.
+
+    Args:
+        server: the model, on another host.
+    """
+    name, directory = tunnel_service(server.role), tunnel_dir(server.role)
+    if not server.tunnel:
+        yield from absent(name, directory)
+        return
+    shown = host_key(inventory.get_host(server.host))
+    if shown is None:
+        host.noop(f"{server.host} cannot be reached now; its tunnel stays as it is")
+        return
+    try:
+        private = secret(tunnel_key_name(server.role)) + "\n"
+    except KeeperUnavailableError as error:
+        yield failure("Keep the tunnel open", str(error), advice="Run again")
+        return
+    known = f"{server.role} {shown}\n"
+    key, known_hosts = f"{directory}/key", f"{directory}/known_hosts"
+    bridge = host.get_fact(DockerBridge) or NO_BRIDGE
+    service = Service(
+        name=name,
+        description=f"Tunnel to {server.settings.served_name} on {server.host}",
+        argv=server.tunnel.command(bridge, server.role, key, known_hosts),
+        user=ACCOUNT,
+        directory=directory,
+        inputs=[hashlib.sha256((known + private).encode()).hexdigest()],
+        # The bridge that it listens on is Docker's.
+        after=["docker.service"],
+    )
+    yield from folders(service)
+    yield from secret_file._inner(content=private, path=key, group=ACCOUNT, mode="640")
+    yield from files.put._inner(src=StringIO(known), dest=known_hosts, mode="644")
+    yield from running(service)
