@@ -195,4 +195,6 @@ def processes(on: Callable[..., str]) -> dict[str, str]:
     found = {name: on(name, "sh", "-c", "cat /srv/dify-vllm/services/*/state/started") for name in HOSTS[:3]}
     ids = on("dify-wsl", "docker", "ps", "-q", "--no-trunc").split()
     found["dify-wsl"] = on("dify-wsl", "docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", *ids)
+    tunnels = "cat /var/lib/dify-vllm-deploy/services/*/state/started"
+    found["dify-wsl"] += on("dify-wsl", "sh", "-c", tunnels)
     return found

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
+import subprocess
+import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 
@@ -14,18 +18,20 @@ from testinfra.host import Host
 from lab import addresses, paths
 
 WINDOWS = f"http://{addresses.WINDOWS.ip}:81"
+# Where each is reached from Dify's host: on the LAN, and at the near end of a tunnel.
+BRIDGE = "172.17.0.1"
 MODELS = {
-    "chat": ("gpu-chat", f"http://{addresses.GPU_CHAT.ip}:8080", "qwen3-0.6b", 1024),
-    "embed": ("gpu-embed", f"http://{addresses.GPU_EMBED.ip}:8080", "bge-base-zh-v1.5", 512),
-    "score": ("gpu-score", f"http://{addresses.GATEWAY}:43044", "bge-reranker-base", 512),
+    "chat": (addresses.GPU_CHAT.ip, 8080, "qwen3-0.6b", 1024),
+    "embed": (BRIDGE, 18001, "bge-base-zh-v1.5", 512),
+    "score": (BRIDGE, 18002, "bge-reranker-base", 512),
 }
 
 pytestmark = pytest.mark.usefixtures("converged")
 
 
 @pytest.fixture(scope="session")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Host]:
-    """A test host through testinfra: the system's own ssh, with the lab's key and pinned host keys."""
+def ssh_config(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """For the system's own ssh: the lab's key and pinned host keys."""
     config = tmp_path_factory.mktemp("ssh") / "config"
     config.write_text(
         "Host *\n"
@@ -33,19 +39,48 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Host]:
         f"UserKnownHostsFile {paths.KNOWN_HOSTS}\n"
         "StrictHostKeyChecking yes\n"
     )
+    return str(config)
+
+
+@pytest.fixture(scope="session")
+def host(ssh_config: str) -> Callable[[str], Host]:
+    """A test host through testinfra."""
 
     def connect(name: str) -> Host:
         address = next(each for each in addresses.HOSTS if each.name == name)
-        return testinfra.get_host(f"ssh://root@{address.ip}:{address.ssh_port}", ssh_config=str(config))
+        return testinfra.get_host(f"ssh://root@{address.ip}:{address.ssh_port}", ssh_config=ssh_config)
 
     return connect
 
 
+@pytest.fixture(scope="session")
+def from_difys_host(ssh_config: str) -> Iterator[dict[str, str]]:
+    """Each model's URL, whose requests leave from Dify's host."""
+    dify, ports = addresses.DIFY_WSL, {role: 18100 + number for number, role in enumerate(MODELS)}
+    forwards = [("-L", f"127.0.0.1:{ports[role]}:{ip}:{port}") for role, (ip, port, _, _) in MODELS.items()]
+    command = ["ssh", "-F", ssh_config, "-N", *(word for forward in forwards for word in forward)]
+    command += ["-o", "ExitOnForwardFailure=yes", "-p", str(dify.ssh_port), f"root@{dify.ip}"]
+    with subprocess.Popen(command) as ssh:
+        for port in ports.values():
+            _until_open(port)
+        yield {role: f"http://127.0.0.1:{port}" for role, port in ports.items()}
+        ssh.terminate()
+
+
+def _until_open(port: int) -> None:
+    for _ in range(100):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"ssh does not forward port {port}")
+
+
 @pytest.fixture(params=MODELS)
 def served(
-    request: pytest.FixtureRequest, on: Callable[..., str]
+    request: pytest.FixtureRequest, from_difys_host: dict[str, str], on: Callable[..., str]
 ) -> Iterator[tuple[str, httpx.Client, str, int]]:
-    _, url, name, length = MODELS[request.param]
+    _, _, name, length = MODELS[request.param]
+    url = from_difys_host[request.param]
     key = on("dify-wsl", "cat", f"/etc/dify-vllm-deploy/secrets/{request.param}-api-key").strip()
     with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
         yield request.param, client, name, length
