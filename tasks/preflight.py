@@ -13,18 +13,20 @@ from provision.connectors.forwarding import forbids_forwarding
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.fits import gpu_problems, length_problem
 from provision.domain.hardware import Nvidia
+from provision.domain.listeners import port_problems
 from provision.domain.model_files import ModelFiles
 from provision.domain.model_size import Model, sized
 from provision.domain.packages import Packages, packages
-from provision.domain.room import Need, disk_problems, environment_need, model_need, port_problems
+from provision.domain.room import Need, disk_problems, environment_need, model_need
 from provision.domain.settings import ModelRole
 from provision.facts.files import ClosedFolder
-from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi, TcpListeners
+from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi
+from provision.facts.listeners import Listeners
 from provision.facts.model import ModelFolder
 from provision.facts.python import EnvironmentStamp
 from provision.facts.windows import DoorRegistered, IsWsl
 from provision.operations.python import fingerprint
-from provision.operations.vllm import environment_dir, services_dir
+from provision.operations.vllm import environment_dir
 from provision.operations.windows import build_door
 from provision.templates import text
 
@@ -107,7 +109,7 @@ def _fits(servers: Sequence[ModelServer]) -> Iterator[str]:
     for server in servers:
         if problem := length_problem(server, models.get(server.role)):
             yield problem
-        yield from port_problems(server, host.get_fact(TcpListeners, services=services_dir(server)))
+        yield from port_problems(server, host.get_fact(Listeners) or ())
         if brings.cuda and nvidia != Nvidia() and server.role not in models:
             host.log(
                 f"the size of {server.settings.model} is not known yet; whether it fits shows at its start"

@@ -1,10 +1,9 @@
-"""Is there room? Disk and ports of a host, before anything is put there."""
+"""Is there room on a host's disks for what will be put there?"""
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from provision.domain.deployment import ModelServer
@@ -17,11 +16,6 @@ GB = 1000**3
 # hold about twice that; the CPU build was measured.
 CUDA_ENVIRONMENT = 8 * GB
 OTHER_ENVIRONMENT = 5 * GB // 2
-
-EVERYWHERE = ("0.0.0.0", "*")  # noqa: S104 - compared, never bound
-
-# The working folder of every process of ours, children included (it is in the units and programs).
-OURS = re.compile(r"/services/(?:chat|embed|score)-(?:vllm|gateway)/")
 
 
 @dataclass(frozen=True)
@@ -92,68 +86,3 @@ def disk_problems(needs: Iterable[tuple[Need, Space | None, int]]) -> Iterator[s
                 f"{free[mount] / GB:.1f} GB are free on {mount}, but about {total / GB:.1f} GB are needed "
                 f"({listed}); free some, or set serving.data_dir to a larger disk"
             )
-
-
-@dataclass(frozen=True)
-class Listener:
-    """A process that listens on a TCP port.
-
-    Attributes:
-        address: as ``ss`` prints it: ``0.0.0.0``, ``*`` (both families), ``127.0.0.1``, ``[::]`` (IPv6 only).
-        process: name and process id for people, empty when the login may not know.
-        pids: the processes that hold the socket.
-        places: their working folders.
-    """
-
-    address: str
-    port: int
-    process: str = ""
-    pids: tuple[int, ...] = ()
-    places: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Listening:
-    """Everything that listens on a host.
-
-    Attributes:
-        ours: process ids that our launchers noted and that live.
-    """
-
-    listeners: tuple[Listener, ...] = ()
-    ours: frozenset[int] = frozenset()
-
-
-def port_problems(server: ModelServer, found: Listening) -> Iterator[str]:
-    """Ports of a server that a process of somebody else's has."""
-    settings = server.settings
-    for setting, address, port in (
-        ("listen_port", server.listen_address, settings.listen_port),
-        ("vllm_port", "127.0.0.1", settings.vllm_port),
-    ):
-        foreign = [each for each in _at(found.listeners, address, port) if not _is_ours(each, found)]
-        if foreign:
-            owner = foreign[0].process or "a process that this login may not see"
-            yield (
-                f"{server.role}.{setting} = {port}: {owner} listens there ({foreign[0].address}:{port}); "
-                f"end it, or set {server.role}.{setting} to a free port"
-            )
-
-
-def _at(listeners: Sequence[Listener], address: str, port: int) -> list[Listener]:
-    """Those that keep a server from listening on an IPv4 address."""
-    return [
-        each
-        for each in listeners
-        if each.port == port
-        and not each.address.startswith("[")
-        and (each.address == address or {each.address, address} & {*EVERYWHERE})
-    ]
-
-
-def _is_ours(listener: Listener, found: Listening) -> bool:
-    if listener.pids:
-        in_our_folder = any(OURS.search(f"{place}/") for place in listener.places)
-        return in_our_folder or not found.ours.isdisjoint(listener.pids)
-    # In a container root may not look into processes of other accounts, ours included.
-    return bool(found.ours)

@@ -1,4 +1,4 @@
-"""GPUs, limits, listeners and free space of a host, each "none" where there is nothing to ask."""
+"""GPUs, limits and free space of a host, each "none" where there is nothing to ask."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain.hardware import Gpu, Limits, Nvidia
-from provision.domain.room import Listener, Listening, Space
-from provision.domain.service import STARTED
+from provision.domain.room import Space
 
 MIB = 1024**2
 
@@ -93,49 +92,6 @@ class CgroupLimits(FactBase[Limits]):
             quota=int(quota) / int(period) if limited else None,
             pids=int(pids) if pids.isdecimal() else None,
         )
-
-
-class TcpListeners(FactBase[Listening]):
-    """Who listens on which TCP port, and which processes our launchers noted."""
-
-    @staticmethod
-    def default() -> Listening:
-        return Listening()
-
-    def command(self, services: str) -> StringCommand:
-        return StringCommand(
-            "for f in", StringCommand(QuoteString(services), f"/*/{STARTED}", _separator=""), "; do",
-            '[ -e "$f" ] && read -r p _ <"$f" && [ -d "/proc/$p" ] && echo "ours $p"; done;',
-            's=$(ss -ltnpH 2>/dev/null) || exit 0; printf "%s\\n" "$s" | sed "s/^/listener /";',
-            # Not the command line: other people's hold secrets.
-            'for p in $(printf "%s\\n" "$s" | grep -o "pid=[0-9]*" | cut -d= -f2 | sort -u); do',
-            'printf "place %s %s\\n" "$p" "$(readlink "/proc/$p/cwd")"; done 2>/dev/null; true',
-        )  # fmt: skip
-
-    def process(self, output: list[str]) -> Listening:
-        lines = [line.split(maxsplit=1) for line in output]
-        rest = {kind: [line[1] for line in lines if line[0] == kind and len(line) == 2]
-                for kind in ("ours", "listener", "place")}  # fmt: skip
-        places = {int(pid): place for pid, _, place in (line.partition(" ") for line in rest["place"])}
-        listeners = [found for line in rest["listener"] if (found := _listener(line, places))]
-        return Listening(tuple(listeners), frozenset(int(pid) for pid in rest["ours"] if pid.isdecimal()))
-
-
-def _listener(line: str, places: dict[int, str]) -> Listener | None:
-    """``LISTEN 0 511 0.0.0.0:8080 0.0.0.0:* users:(("nginx",pid=812,fd=6),("nginx",pid=811,fd=6))``"""
-    columns = line.split()
-    address, _, port = columns[3].rpartition(":") if len(columns) > 3 else ("", "", "")
-    if not port.isdecimal():
-        return None
-    users = re.findall(r'\("([^"]*)",pid=(\d+)', line)
-    pids = tuple(int(pid) for _, pid in users)
-    return Listener(
-        address=address.split("%")[0],
-        port=int(port),
-        process=f"{users[0][0]} (process {users[0][1]})" if users else "",
-        pids=pids,
-        places=tuple(places[pid] for pid in pids if places.get(pid)),
-    )
 
 
 class FreeSpace(FactBase[Space | None]):

@@ -1,4 +1,4 @@
-"""What nvidia-smi, ss, df and the cgroup print, read; the commands run by this machine's shell."""
+"""What nvidia-smi, df and the cgroup print, read; the commands run by this machine's shell."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.hardware import Gpu, Limits, Nvidia
-from provision.domain.room import Listener, Listening, Space
-from provision.facts.hardware import CgroupLimits, FolderSizes, FreeSpace, NvidiaSmi, TcpListeners
+from provision.domain.room import Space
+from provision.facts.hardware import CgroupLimits, FolderSizes, FreeSpace, NvidiaSmi
 
 MIB = 1024**2
 
@@ -141,42 +141,6 @@ def test_what_the_cgroup_grants(
 
 def test_no_cgroup_at_all() -> None:
     assert ask(CgroupLimits, root="/no/such folder").quota is None
-
-
-SS = r"""LISTEN 0      511          0.0.0.0:8080      0.0.0.0:*    users:(("nginx",pid={ours},fd=6),("nginx",pid=999999,fd=6))
-LISTEN 0      4096   127.0.0.53%lo:53        0.0.0.0:*
-LISTEN 0      2048       127.0.0.1:8000      0.0.0.0:*    users:(("a \\c b",pid={pid},fd=21))
-LISTEN 0      128                *:22              *:*
-LISTEN 0      128             [::]:8001         [::]:*"""  # noqa: E501
-
-
-def test_listeners_with_their_owners(tmp_path: Path) -> None:
-    services = tmp_path / "services"
-    state = services / "chat-gateway/state"
-    state.mkdir(parents=True)
-    with subprocess.Popen(["sleep", "60"], cwd=state) as gateway:
-        (state / "started").write_text(f"{gateway.pid} digest\n")
-        (services / "embed-vllm/state").mkdir(parents=True)
-        (services / "embed-vllm/state/started").write_text("99999999 of another life\n")
-        listing = SS.format(ours=gateway.pid, pid=os.getpid())
-        found = ask(TcpListeners, tool(tmp_path, "ss", f"cat <<'E'\n{listing}\nE"), services=str(services))
-        gateway.kill()
-    assert found == Listening(
-        (
-            Listener("0.0.0.0", 8080, f"nginx (process {gateway.pid})", (gateway.pid, 999999), (str(state),)),
-            Listener("127.0.0.53", 53),
-            Listener(
-                "127.0.0.1", 8000, f"a \\\\c b (process {os.getpid()})", (os.getpid(),), (str(Path.cwd()),)
-            ),
-            Listener("*", 22),
-            Listener("[::]", 8001),
-        ),
-        frozenset({gateway.pid}),
-    )
-
-
-def test_nothing_listens_where_ss_is_missing(tmp_path: Path) -> None:
-    assert ask(TcpListeners, tool(tmp_path, "ss", "exit 127"), services="/no/such folder") == Listening()
 
 
 def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

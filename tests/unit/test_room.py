@@ -1,4 +1,4 @@
-"""Disk, ports and threads: each refusal with its numbers and what to change, and what is not refused."""
+"""Disk and threads: each refusal with its numbers and what to change, and what is not refused."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ import pytest
 from provision.domain.deployment import ModelServer
 from provision.domain.hardware import POOLS, Limits, thread_caps
 from provision.domain.packages import Packages
-from provision.domain.room import (
-    Listener,
-    Listening,
-    Space,
-    disk_problems,
-    environment_need,
-    model_need,
-    port_problems,
-)
+from provision.domain.room import Space, disk_problems, environment_need, model_need
 from provision.domain.settings import ChatSettings, ServingSettings
 
 GB = 1000**3
@@ -81,47 +73,6 @@ def test_each_disk_is_judged_alone_and_unknown_ones_are_not() -> None:
     small, large = Space(GB, "/"), Space(9 * GB, "/data")
     assert len(list(disk_problems([(need, small, 0), (need, large, 0)]))) == 1
     assert list(disk_problems([(need, None, 0), (need, large, 0)])) == []
-
-
-def test_a_foreign_process_on_the_gateways_port() -> None:
-    jupyter = Listener("0.0.0.0", 8080, "jupyter-lab (process 77)", (77,), ("/root",))
-    assert list(port_problems(server(), Listening((jupyter,), frozenset({5})))) == [
-        "chat.listen_port = 8080: jupyter-lab (process 77) listens there (0.0.0.0:8080); end it, or set "
-        "chat.listen_port to a free port"
-    ]
-
-
-def test_a_foreign_process_on_vllms_port() -> None:
-    other = Listener("*", 8000, "python (process 9)", (9,), ("/opt/other",))
-    assert list(port_problems(server(), Listening((other,)))) == [
-        "chat.vllm_port = 8000: python (process 9) listens there (*:8000); end it, or set chat.vllm_port to "
-        "a free port"
-    ]
-
-
-def test_an_owner_that_the_login_may_not_see() -> None:
-    hidden = Listener("0.0.0.0", 8080)
-    (found,) = port_problems(server(), Listening((hidden,)))
-    assert "a process that this login may not see listens there" in found
-    # Ours run under an account of their own: in a container root may not look into them either.
-    assert list(port_problems(server(), Listening((hidden,), frozenset({812})))) == []
-
-
-@pytest.mark.parametrize(
-    ("listener", "ours"),
-    [
-        (Listener("0.0.0.0", 8080, "nginx", (811, 812), ()), {812}),
-        (Listener("0.0.0.0", 8080, "nginx", (813,), ("/srv/dify-vllm/services/chat-gateway/state",)), set()),
-        (Listener("127.0.0.1", 8000, "x", (4,), ("/hy-tmp/d/services/score-vllm/state (deleted)",)), set()),
-        (Listener("0.0.0.0", 9000, "other", (1,), ("/",)), set()),
-        (Listener("192.168.1.9", 8000, "other", (1,), ("/",)), set()),
-        (Listener("[::]", 8080, "other", (1,), ("/",)), set()),
-    ],
-    ids=["noted by the launcher", "a child of ours", "of a removed folder", "another port",
-         "another address", "IPv6 only"],
-)  # fmt: skip
-def test_ports_that_may_be_taken(listener: Listener, ours: set[int]) -> None:
-    assert list(port_problems(server(), Listening((listener,), frozenset(ours)))) == []
 
 
 @pytest.mark.parametrize(
