@@ -133,6 +133,8 @@ class ServingSettings(Settings):
     hub_endpoint: HttpUrl | None = None
     download_workers: Annotated[int, Field(ge=1, le=32)] = 4
     start_timeout: Seconds = 900
+    requests_per_second: Annotated[int, Field(ge=1, le=10000)] = 100
+    requests_at_once: Annotated[int, Field(ge=1, le=10000)] = 256
 
 
 class ModelSettings(Settings):

@@ -17,6 +17,16 @@ RUNNER_SINCE: Version = (0, 10, 1)
 CHAT_KWARGS_SINCE: Version = (0, 14, 0)
 NEWEST: Version = (999,)
 
+# The processes of one server talk to each other over sockets of their own, which ask for no key. By default
+# these listen on the address that the host's name stands for: in a container, that of its network (seen with
+# 0.32.0: gloo's, some dozen ports). See "Security" in vLLM's documentation, and torch.distributed's for the
+# names of interfaces.
+AMONG_THEMSELVES = {
+    "VLLM_HOST_IP": "127.0.0.1",
+    "GLOO_SOCKET_IFNAME": "lo",
+    "NCCL_SOCKET_IFNAME": "lo",
+}
+
 OLD_TASK = {"embed": "embed", "score": "score"}
 CONVERT = {"embed": "embed", "score": "classify"}
 

@@ -13,7 +13,7 @@ from provision.domain.deployment import ModelServer
 from provision.domain.hardware import Nvidia, gpu_count, thread_caps
 from provision.domain.secrets import api_key_name
 from provision.domain.service import STATE, Service
-from provision.domain.vllm import arguments
+from provision.domain.vllm import AMONG_THEMSELVES, arguments
 from provision.facts.hardware import CgroupLimits, NvidiaSmi
 from provision.facts.model import ModelFolder
 from provision.facts.python import DistributionVersion, EnvironmentStamp
@@ -73,6 +73,7 @@ def vllm(*, server: ModelServer) -> Commands:
                 "PYTHONPYCACHEPREFIX": f"{data}/cache/python",
                 "HF_HUB_OFFLINE": "1",
                 "VLLM_NO_USAGE_STATS": "1",
+                **AMONG_THEMSELVES,
                 **thread_caps(host.get_fact(CgroupLimits)),
                 **server.settings.env,
             },
@@ -117,6 +118,8 @@ def gateway(*, server: ModelServer) -> Commands:
         listen_address=server.listen_address,
         listen_port=settings.listen_port,
         vllm_port=settings.vllm_port,
+        requests_per_second=server.serving.requests_per_second,
+        requests_at_once=server.serving.requests_at_once,
     )
     yield from folders(service)
     yield from secret_file._inner(
