@@ -6,6 +6,7 @@ from provision.connectors.tuning import without_delay
 from provision.inventory import current
 from provision.operations.barrier import barrier
 from tasks.dify import await_dify, install_dify
+from tasks.gate import nothing_public_by_accident
 from tasks.keys import keys
 from tasks.machine import prepare_machines
 from tasks.model import download_models
@@ -38,4 +39,5 @@ barrier(name="The models answer and Dify is up")
 
 wire(deployment)
 open_to_the_lan(deployment)
+nothing_public_by_accident(deployment)
 verify(deployment)

@@ -23,7 +23,8 @@ def install_dify(deployment: Deployment) -> None:
     if host.name != deployment.dify_host:
         return
     apt.packages(
-        name="Install the packages that Dify's host needs", wanted=["ca-certificates", "git", "python3"]
+        name="Install the packages that Dify's host needs",
+        wanted=["ca-certificates", "git", "iproute2", "python3"],
     )
     system = host.get_fact(LinuxDistribution)
     name = system["name"] or ""

@@ -14,7 +14,7 @@ from provision.facts.init import Systemd
 from provision.operations import apt, python
 from provision.templates import text
 
-PACKAGES = ("ca-certificates", "libnuma1", "nginx", "python3", "python3-venv")
+PACKAGES = ("ca-certificates", "iproute2", "libnuma1", "nginx", "python3", "python3-venv")
 # vLLM compiles small kernels when it starts on a GPU.
 COMPILER = ("gcc", "libc6-dev", "python3-dev")
 
