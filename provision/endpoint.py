@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 
 from provision.domain.deployment import ModelServer
+
+EMBEDDER = "an embedding model (it answers /v1/embeddings)"
+CROSS_ENCODER = "a cross-encoder (it answers /classify)"
+KINDS = {"embed": EMBEDDER, "score": CROSS_ENCODER}
+
+_REALM = re.compile(r'realm="([^"]+)"')
+_TITLE = re.compile(r"<title>([^<]*)", re.IGNORECASE)
 
 
 class EndpointError(Exception):
@@ -15,6 +24,27 @@ class EndpointError(Exception):
 
 class NotYetError(EndpointError):
     """It may still be starting: nobody answers, or only the gateway does."""
+
+
+class AnotherModelError(EndpointError):
+    """A model answers, but not the one that should.
+
+    Attributes:
+        names: what it is served as.
+    """
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        self.names = names
+        super().__init__(message)
+
+
+class _KeyRefusedError(EndpointError):
+    """It wants another key. ``realm`` is whose gateway it says it is, if it is one of ours."""
+
+    def __init__(self, message: str, response: httpx.Response) -> None:
+        match = _REALM.search(response.headers.get("www-authenticate", ""))
+        self.realm = match[1] if match else ""
+        super().__init__(f"{message} {_said(response)}")
 
 
 def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int | None = None) -> str:
@@ -31,6 +61,7 @@ def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int 
 
     Raises:
         NotYetError: when it does not answer yet.
+        AnotherModelError: when it is the endpoint of another model.
         EndpointError: when it answers as something else.
     """
     try:
@@ -39,15 +70,86 @@ def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int 
         raise EndpointError(f"{prefix} answers in another form than vLLM: {error!r}") from error
 
 
+def prove_kind(client: httpx.Client, server: ModelServer) -> None:
+    """Ask vLLM itself, past its gateway, whether the model is of its role's kind.
+
+    An embedding model ranks texts too, worse, so that an answer to ``/rerank`` proves nothing. Of a
+    cross-encoder ``/classify`` is proof, of an embedding model ``/v1/embeddings``; models of the other kinds
+    answer 404 there (seen with 0.32.0, all three roles). Older versions have every route for every model, and
+    answer an error, some with a status of 200. So a result is a proof, and its absence is none.
+
+    Args:
+        client: its requests leave from the model's own host; no key, vLLM on loopback wants none.
+        server: the model that should answer.
+
+    Raises:
+        NotYetError: when it does not answer yet.
+        EndpointError: when it is of another role's kind.
+    """
+    base, name = f"http://127.0.0.1:{server.settings.vllm_port}", server.settings.served_name
+    _ask(client, "GET", f"{base}/v1/models")
+    if _has(client, f"{base}/classify", name, "probs"):
+        found = CROSS_ENCODER
+    elif _has(client, f"{base}/v1/embeddings", name, "embedding"):
+        found = EMBEDDER
+    else:
+        return
+    if found != (wanted := KINDS.get(server.role, "a model that talks")):
+        raise EndpointError(
+            f"{server.role} on {server.host}: vLLM serves {found}, and not {wanted}; check "
+            f"{server.role}.model and {server.role}.model_path"
+        )
+
+
+def names(client: httpx.Client, prefix: str) -> Sequence[str]:
+    """What an endpoint says it is, asked without a key; empty when it does not say.
+
+    Args:
+        client: has no key, since it is not known whose endpoint it is.
+        prefix: the URL up to and including ``/v1``.
+    """
+    try:
+        models = _ask(client, "GET", f"{prefix}/models").get("data")
+    except _KeyRefusedError as error:
+        return [error.realm] if error.realm else []
+    except EndpointError:
+        return []
+    return [str(model["id"]) for model in models or [] if isinstance(model, dict) and "id" in model]
+
+
+def _has(client: httpx.Client, url: str, name: str, result: str) -> bool:
+    try:
+        answer = _ask(client, "POST", url, {"model": name, "input": "ping"})
+    except NotYetError:
+        raise
+    except EndpointError:
+        return False
+    entries = answer.get("data")
+    return isinstance(entries, list) and bool(entries) and result in entries[0]
+
+
 def _proof(client: httpx.Client, server: ModelServer, prefix: str, width: int | None) -> str:
-    name = server.settings.served_name
-    models = _ask(client, "GET", f"{prefix}/models").get("data", [])
+    role, settings = server.role, server.settings
+    name = settings.served_name
+    try:
+        models = _ask(client, "GET", f"{prefix}/models").get("data", [])
+    except _KeyRefusedError as error:
+        if error.realm and error.realm != name:
+            raise AnotherModelError(f"{prefix} is {error.realm}, not {name}", [error.realm]) from None
+        whose = f"the gateway of {name} has another one; run the deploy for {server.host} too"
+        raise EndpointError(
+            f"{prefix} refuses the key of {role}: {whose if error.realm else 'it is no gateway of ours'}"
+        ) from None
     entry = next((model for model in models if model.get("id") == name), None)
     if entry is None:
-        raise EndpointError(f"{prefix}/models offers {[model.get('id') for model in models]}, not {name}")
-    if (length := entry.get("max_model_len")) != server.settings.max_model_len:
-        raise EndpointError(f"{name} has max_model_len {length}, not {server.settings.max_model_len}")
-    return f"{name}: {_PROOFS[server.role](client, prefix, name, width)}"
+        names = [str(model.get("id")) for model in models]
+        raise AnotherModelError(f"{prefix} is {', '.join(names) or 'no model'}, not {name}", names)
+    if (length := entry.get("max_model_len")) != settings.max_model_len:
+        raise EndpointError(
+            f"{prefix} serves {name} with max_model_len {length}, not {role}.max_model_len = "
+            f"{settings.max_model_len}; it is another server, or an older one that still runs"
+        )
+    return f"{name}: {_PROOFS[role](client, prefix, name, width)}"
 
 
 def _chat(client: httpx.Client, prefix: str, name: str, width: int | None) -> str:
@@ -87,13 +189,27 @@ def _ask(client: httpx.Client, method: str, url: str, body: dict[str, Any] | Non
         response = client.request(method, url, json=body)
     except httpx.HTTPError as error:
         raise NotYetError(f"{method} {url}: {error}") from error
-    if response.status_code != 200:
-        kind = NotYetError if response.status_code in (502, 503, 504) else EndpointError
-        raise kind(f"{method} {url}: {response.status_code} {response.text[:300]}")
+    status = response.status_code
+    if status == 401:
+        raise _KeyRefusedError(f"{method} {url}: 401", response)
+    if status != 200:
+        kind = NotYetError if status in (502, 503, 504) else EndpointError
+        raise kind(f"{method} {url}: {status} {_said(response)}")
     try:
         answer = response.json()
     except ValueError:
-        raise EndpointError(f"{method} {url}: no JSON but {response.text[:300]}") from None
+        raise EndpointError(f"{method} {url}: no JSON but {_said(response)}") from None
     if not isinstance(answer, dict):
         raise EndpointError(f"{method} {url}: {answer}")
     return answer
+
+
+def _said(response: httpx.Response) -> str:
+    """What came instead of an answer, short."""
+    if target := response.headers.get("location"):
+        return f"sends on to {target}, where Dify would not follow"
+    text = response.text.strip()
+    if not text.startswith("<"):
+        return text[:300]
+    title = _TITLE.search(text)
+    return f"a page of HTML{f' ({title[1].strip()[:80]})' if title else ''}; a proxy answers, not vLLM"

@@ -78,7 +78,9 @@ def wire(deployment: Deployment) -> None:
         )
 
     for server in host.loop(servers):
-        endpoint.reachable(name=f"Reach the {server.role} model as Dify will", server=server)
+        endpoint.reachable(
+            name=f"Reach the {server.role} model as Dify will", server=server, deployment=deployment
+        )
     resource(name="Create the administrator", settings=settings, make=admin)
     resource(
         name="Install the plugin for OpenAI-compatible models",

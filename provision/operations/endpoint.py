@@ -9,10 +9,10 @@ from pyinfra.api import StringCommand, operation
 
 from provision import progress
 from provision.connectors.relay import http_client
-from provision.domain.deployment import ModelServer
+from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.secrets import api_key_name
 from provision.domain.tunnel import reason
-from provision.endpoint import EndpointError, NotYetError, prove
+from provision.endpoint import AnotherModelError, EndpointError, NotYetError, names, prove, prove_kind
 from provision.facts.model import ModelFolder
 from provision.facts.service import ServiceLog
 from provision.keeper import KeeperUnavailableError, secret
@@ -28,7 +28,7 @@ Commands = Generator[StringCommand, None, None]
 
 @operation()
 def served(*, server: ModelServer) -> Commands:
-    """Wait until the model answers behind its gateway, on its own host.
+    """Wait until the model answers behind its gateway, on its own host, and is what its role needs.
 
     Args:
         server: the model; its ``serving.start_timeout`` bounds the wait, in seconds.
@@ -39,12 +39,17 @@ def served(*, server: ModelServer) -> Commands:
     address = server.listen_address
     prefix = f"http://{'127.0.0.1' if address == ANYWHERE else address}:{server.settings.listen_port}/v1"
     width = _width(server)
+
+    def answer() -> str:
+        prove_kind(vllm, server)
+        return prove(gateway, server, prefix=prefix, width=width)
+
     try:
-        with http_client(host, prefix) as client:
-            client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
+        with http_client(host, prefix) as gateway, http_client(host, "http://127.0.0.1") as vllm:
+            gateway.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             proof = progress.wait_for(
                 f"{server.settings.served_name} to answer",
-                lambda: prove(client, server, prefix=prefix, width=width),
+                answer,
                 errors=NotYetError,
                 timeout=server.serving.start_timeout,
             )
@@ -56,7 +61,7 @@ def served(*, server: ModelServer) -> Commands:
 
 
 @operation()
-def reachable(*, server: ModelServer) -> Commands:
+def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
     """Prove an endpoint from inside Dify, by the very URL that Dify will use.
 
     From inside a container of Dify's, because names such as ``host.docker.internal`` and the routes of the
@@ -65,6 +70,7 @@ def reachable(*, server: ModelServer) -> Commands:
 
     Args:
         server: the model.
+        deployment: the other models, should one of them be found there instead.
     """
     if not state.is_executing:
         host.noop("proven when the deploy runs")
@@ -83,7 +89,8 @@ def reachable(*, server: ModelServer) -> Commands:
             host.noop(proof)
     except (EndpointError, KeeperUnavailableError) as error:
         why = _tunnel_trouble(server) if isinstance(error, NotYetError) else None
-        progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {error}" + (
+        found = _mixed_up(error, server, deployment) if isinstance(error, AnotherModelError) else None
+        progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {found or error}" + (
             f" ({why})" if why else ""
         )
         logger.warning(f"{host.print_prefix}{progress.not_done[server.role]}")
@@ -99,6 +106,25 @@ def complete() -> Commands:
         return
     reasons = "; ".join(progress.not_done.values())
     yield failure("Not done", reasons, advice="Put it right and run again; the rest is in place")
+
+
+def _mixed_up(error: AnotherModelError, server: ModelServer, deployment: Deployment) -> str | None:
+    """Whose endpoint it is instead, when it is that of another model of ours."""
+    others = (other for other in deployment.servers.values() if other.role != server.role)
+    other = next((other for other in others if other.settings.served_name in error.names), None)
+    if not other:
+        return None
+    mine, its = f"{server.role}.endpoint", f"{other.role}.endpoint"
+    # Without a key: nobody but its own model is shown one.
+    with http_client(host, other.endpoint, container=API_CONTAINER) as client:
+        swapped = server.settings.served_name in names(client, other.endpoint)
+    what_to_do = (
+        f"the endpoints of {server.role} and {other.role} are swapped: exchange {mine} and {its}"
+        if swapped
+        else f"set {mine} to where {server.host} is reached"
+    )
+    name = other.settings.served_name
+    return f"{server.endpoint} is {name}, the {other.role} model of {other.host}; {what_to_do}"
 
 
 def _width(server: ModelServer) -> int | None:
