@@ -125,7 +125,7 @@ def test_programs_that_outlive_their_supervisor_do_not_keep_the_new_one_out(on: 
     assert now != before
 
 
-def test_one_host_holds_three_roles() -> None:
+def test_one_host_holds_three_roles(on: Callable[..., str]) -> None:
     one_box = "tests/e2e/inventories/one_box.py"
     run = apply(inventory=one_box)
     assert run.code == 0, run.output[-6000:]
@@ -134,3 +134,15 @@ def test_one_host_holds_three_roles() -> None:
     again = apply(inventory=one_box)
     assert again.changed == {}
     assert again.code == 0
+    # The roles go back to their own hosts. What they leave behind is still open to everybody.
+    back = apply()
+    assert back.code == 1
+    assert back.report["results"]["failed_hosts"] == ["gpu-embed"]
+    for role, port in (("chat", 8081), ("score", 8082)):
+        left = f"in /srv/dify-vllm/services/{role}-gateway/state listens on 0.0.0.0:{port}"
+        assert left in back.output
+    assert "a role that this host does not have (any more): stop and disable its service" in back.output
+    units = [f"dify-vllm-{role}-{part}" for role in ("chat", "score") for part in ("gateway", "vllm")]
+    on("gpu-embed", "systemctl", "disable", "--quiet", "--now", *units)
+    last = apply()
+    assert (last.code, last.changed) == (0, {}), last.output[-4000:]
