@@ -56,12 +56,13 @@ class Gate:
             # Of a hidden process one knows that it is ours, but not which service it is.
             own = [each for each in self.declared if owner in (each.owner, *self.accounts)]
             if not any(each.covers(socket) for each in own):
-                meant = " and ".join(map(str, own)) or "no place of it"
+                places = " and ".join(map(str, own))
+                meant = f"declared is {places}" if own else "no setting declares that"
                 found[_who(socket), meant, _advice(socket, own)].append(socket.where)
-        for (who, meant, advice), places in found.items():
-            more = f" and {len(places) - 3} more" if len(places) > 4 else ""
-            listed = ", ".join(places[:3] if more else places)
-            yield f"{who} listens on {listed}{more}; declared is {meant}. {advice}"
+        for (who, meant, advice), where in found.items():
+            more = f" and {len(where) - 3} more" if len(where) > 4 else ""
+            listed = ", ".join(where[:3] if more else where)
+            yield f"{who} listens on {listed}{more}; {meant}. {advice}"
 
     def others(self, sockets: Iterable[Socket]) -> list[str]:
         """What else is public (sshd, a provider's agents), in the order of the ports."""

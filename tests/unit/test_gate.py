@@ -45,9 +45,9 @@ def test_what_is_declared(host: str, found: list[Socket]) -> None:
 def test_vllm_itself_is_public() -> None:
     (said,) = at("gpu").problems([SSHD, GATEWAY, moved(VLLM, "0.0.0.0")])
     assert said == (
-        "vllm (process 7) in /srv/dify-vllm/services/chat-vllm/state listens on 0.0.0.0:8000; declared is no "
-        "place of it. vLLM belongs on 127.0.0.1, behind its gateway: end this process, and look at chat.env "
-        "and chat.extra_args for what put it there"
+        "vllm (process 7) in /srv/dify-vllm/services/chat-vllm/state listens on 0.0.0.0:8000; no setting "
+        "declares that. vLLM belongs on 127.0.0.1, behind its gateway: end this process, and look at "
+        "chat.env and chat.extra_args for what put it there"
     )
 
 
@@ -72,6 +72,12 @@ def test_a_service_whose_role_went_to_another_host() -> None:
         (said,) = at(host).problems([score])
         assert "nginx (process 3) in /d/services/score-gateway/state listens on 0.0.0.0:8082" in said
         assert said.endswith("a role that this host does not have (any more): stop and disable its service")
+
+
+def test_many_sockets_of_one_process_are_one_problem() -> None:
+    """vLLM's processes talk to each other, on some dozen ports."""
+    (said,) = at("gpu").problems([moved(VLLM, "10.0.0.5", port) for port in range(40000, 40013)])
+    assert "listens on 10.0.0.5:40000, 10.0.0.5:40001, 10.0.0.5:40002 and 10 more; no setting" in said
 
 
 def test_hidden_processes_of_our_account() -> None:
