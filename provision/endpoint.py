@@ -96,8 +96,7 @@ def prove_kind(client: httpx.Client, server: ModelServer) -> None:
         return
     if found != (wanted := KINDS.get(server.role, "a model that talks")):
         raise EndpointError(
-            f"{server.role} on {server.host}: vLLM serves {found}, and not {wanted}; check "
-            f"{server.role}.model and {server.role}.model_path"
+            f"vLLM serves {found}, and not {wanted}; check {server.role}.model and {server.role}.model_path"
         )
 
 

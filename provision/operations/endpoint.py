@@ -55,7 +55,13 @@ def served(*, server: ModelServer) -> Commands:
             )
     except (EndpointError, KeeperUnavailableError) as error:
         yield _last_log_lines(server)
-        yield failure(f"Prove {server.role}", str(error), advice="The lines above are the end of vLLM's log")
+        # Even where another could reach it: an embedding model in a cross-encoder's place ranks texts too.
+        progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {error}"
+        yield failure(
+            f"Prove {server.role} on {server.host}",
+            str(error),
+            advice="The lines above are the end of vLLM's log",
+        )
         return
     host.noop(proof)
 
@@ -74,6 +80,9 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
     """
     if not state.is_executing:
         host.noop("proven when the deploy runs")
+        return
+    if server.role in progress.not_done:
+        host.noop("not proven on its own host")
         return
     width = _width(server)
     opening = server.tunnel and inventory.get_host(server.host) not in state.failed_hosts

@@ -170,19 +170,20 @@ def test_swapped_endpoints_are_found_and_both_are_named(on: Callable[..., str]) 
 
 
 def test_a_model_of_another_kind_under_the_right_name(on: Callable[..., str]) -> None:
-    """Name and length are right, and both kinds rank texts; what else it can do tells them apart."""
+    """Name and length are right, and it ranks texts, by its vectors; what else it can do tells."""
     before = writes_at_the_door(on)
-    serving = {"Serving | Serve the model with vLLM": ["gpu-embed"]}
-    run = apply(*setting(embed={"model": "BAAI/bge-reranker-base"}))
+    serving = {"Serving | Serve the model with vLLM": ["gpu-score"]}
+    run = apply(*setting(score={"model": "BAAI/bge-base-zh-v1.5"}))
     assert run.code == 1
-    assert run.changed == {"Models | Download and verify the model": ["gpu-embed"], **serving}
-    assert (
-        "embed on gpu-embed: vLLM serves a cross-encoder (it answers /classify), and not an embedding model "
-        "(it answers /v1/embeddings); check embed.model and embed.model_path"
-    ) in run.output
-    assert "embed on gpu-embed is not wired" in run.output
+    assert run.changed == {"Models | Download and verify the model": ["gpu-score"], **serving}
+    found = (
+        "vLLM serves an embedding model (it answers /v1/embeddings), and not a cross-encoder (it answers "
+        "/classify); check score.model and score.model_path"
+    )
+    assert f"Prove score on gpu-score: {found}" in run.output
+    assert f"Not done: score on gpu-score is not wired: {found}" in run.output
     assert writes_at_the_door(on) == before
     assert apply().changed == serving
-    on("gpu-embed", "rm", "-r", "/srv/dify-vllm/models/BAAI--bge-reranker-base")
+    on("gpu-score", "rm", "-r", "/srv/dify-vllm/models/BAAI--bge-base-zh-v1.5")
     last = apply()
     assert (last.code, last.changed) == (0, {}), last.output[-4000:]

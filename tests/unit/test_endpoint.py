@@ -179,7 +179,7 @@ def test_vectors_of_another_width() -> None:
 def test_a_model_of_another_kind(role: ModelRole, serves: ModelRole, message: str) -> None:
     with pytest.raises(EndpointError) as error:
         prove_kind(client(vllm(serves)), server(role))
-    assert f"{role} on gpu-{role}: vLLM serves {message}" in str(error.value)
+    assert str(error.value).startswith(f"vLLM serves {message}")
     assert str(error.value).endswith(f"check {role}.model and {role}.model_path")
 
 
