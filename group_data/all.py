@@ -25,6 +25,6 @@ serving = {
     "start_timeout": 900,
     # What a gateway lets through of who has its key: what is over it waits up to a second, then gets a 429.
     # Far above what Dify asks while it indexes documents; one that is tried out by many may want less.
-    "requests_per_second": 100,
+    "requests_per_second": 200,
     "requests_at_once": 256,
 }

@@ -133,7 +133,7 @@ class ServingSettings(Settings):
     hub_endpoint: HttpUrl | None = None
     download_workers: Annotated[int, Field(ge=1, le=32)] = 4
     start_timeout: Seconds = 900
-    requests_per_second: Annotated[int, Field(ge=1, le=10000)] = 100
+    requests_per_second: Annotated[int, Field(ge=1, le=10000)] = 200
     requests_at_once: Annotated[int, Field(ge=1, le=10000)] = 256
 
 
