@@ -80,30 +80,37 @@ class Gate:
         return None
 
 
-def gate(deployment: Deployment, host: str, project: str) -> Gate:
+def gate(deployment: Deployment, host: str, *, project: str, bridge: str, tunnels: str) -> Gate:
     """What the settings declare for a host.
 
     Args:
         deployment: the settings.
         host: its name in the inventory.
         project: Dify's compose project.
+        bridge: where tunnels listen on Dify's host, Docker's bridge.
+        tunnels: the account that they run under.
     """
     servers = deployment.on(host)
     declared = [
         Declared(
             f"{server.role}-gateway",
-            server.settings.listen_address,
+            server.listen_address,
             server.settings.listen_port,
             f"{server.role}.listen_address, {server.role}.listen_port",
         )
         for server in servers
     ]
-    has_dify = host == deployment.dify_host
-    if has_dify:
-        ports = {"dify.port": deployment.dify.port, "dify.ssl_port": deployment.dify.ssl_port}
-        declared += [Declared(project, EVERYWHERE[0], port, setting) for setting, port in ports.items()]
     accounts = {server.serving.user for server in servers} - {"root"}  # nothing of root's is hidden from it
-    return Gate(declared, sorted(accounts), project if has_dify else "")
+    if host != deployment.dify_host:
+        return Gate(declared, sorted(accounts))
+    ports = {"dify.port": deployment.dify.port, "dify.ssl_port": deployment.dify.ssl_port}
+    declared += [Declared(project, EVERYWHERE[0], port, setting) for setting, port in ports.items()]
+    declared += [
+        Declared(f"{role}-tunnel", bridge, server.tunnel.port, f"Docker's bridge, {role}.tunnel_port")
+        for role, server in deployment.servers.items()
+        if server.tunnel
+    ]
+    return Gate(declared, sorted(accounts | {tunnels}), project)
 
 
 def sockets(listeners: Sequence[Listener], published: Sequence[Published]) -> list[Socket]:

@@ -11,7 +11,7 @@ from provision.domain.deployment import ModelServer
 EVERYWHERE = ("0.0.0.0", "*")  # noqa: S104 - compared, never bound
 
 # The working folder of every process of ours, children included (it is in the units and programs).
-OURS = re.compile(r"/services/((?:chat|embed|score)-(?:vllm|gateway))/")
+OURS = re.compile(r"/services/((?:chat|embed|score)-(?:vllm|gateway|tunnel))/")
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,12 @@ from pyinfra.api import StringCommand, operation
 
 from provision.domain.deployment import Deployment
 from provision.domain.gate import gate, sockets
+from provision.domain.tunnel import NO_BRIDGE
+from provision.facts.docker import DockerBridge
 from provision.facts.listeners import Listeners, PublishedPorts
 from provision.operations.dify_stack import PROJECT
 from provision.operations.failing import failure
+from provision.operations.tunnel import ACCOUNT
 
 STEP = "Nothing public by accident"
 
@@ -36,7 +39,8 @@ def only_what_is_declared(*, deployment: Deployment) -> Generator[StringCommand,
         return
     published = host.get_fact(PublishedPorts)
     found = sockets(listeners, published)
-    wanted = gate(deployment, host.name, PROJECT)
+    bridge = host.get_fact(DockerBridge) or NO_BRIDGE
+    wanted = gate(deployment, host.name, project=PROJECT, bridge=bridge, tunnels=ACCOUNT)
     if others := wanted.others(found):
         host.log(f"public here, and not ours: {', '.join(others)}")
     if problems := list(wanted.problems(found)):

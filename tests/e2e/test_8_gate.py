@@ -14,8 +14,8 @@ from lab import addresses
 
 pytestmark = pytest.mark.usefixtures("converged")
 
-GATEWAY = f"http://{addresses.GPU_EMBED.ip}:8080"
-EMBED_URL = f"{GATEWAY}/v1"
+GATEWAY = f"http://{addresses.GPU_CHAT.ip}:8080"
+EMBED_URL = f"http://{addresses.GPU_EMBED.ip}:8080/v1"
 SCORE_URL = f"http://{addresses.GATEWAY}:43044/v1"
 STEP = "Nothing public by accident: "
 
@@ -25,13 +25,13 @@ def setting(**namespaces: object) -> list[str]:
 
 
 def at(url: str) -> dict[str, str]:
-    """Settings of a model that is reached at a URL, whatever its inventory says."""
-    return {"endpoint": url}
+    """Settings of a model that is reached at a URL, instead of through a tunnel."""
+    return {"transport": "direct", "endpoint": url}
 
 
 @pytest.fixture
 def key(on: Callable[..., str]) -> dict[str, str]:
-    return {"Authorization": f"Bearer {on('dify-wsl', 'cat', f'{SECRETS}/embed-api-key').strip()}"}
+    return {"Authorization": f"Bearer {on('dify-wsl', 'cat', f'{SECRETS}/chat-api-key').strip()}"}
 
 
 def test_a_flood_without_the_key_is_refused_and_hinders_nobody_who_has_it(key: dict[str, str]) -> None:
@@ -51,12 +51,12 @@ def test_a_flood_without_the_key_is_refused_and_hinders_nobody_who_has_it(key: d
 @pytest.mark.parametrize("pieces", [False, True], ids=["with its length", "in pieces"])
 def test_a_request_that_is_too_large(key: dict[str, str], pieces: bool) -> None:
     body = (b" " * 1000_000 for _ in range(9)) if pieces else b" " * 9_000_000
-    answer = httpx.post(f"{GATEWAY}/v1/embeddings", content=body, headers=key, timeout=60)
+    answer = httpx.post(f"{GATEWAY}/v1/chat/completions", content=body, headers=key, timeout=60)
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, 413)
 
 
 def test_what_who_has_the_key_may_ask_is_a_setting(key: dict[str, str], on: Callable[..., str]) -> None:
-    before = processes(on)["gpu-embed"]
+    before = processes(on)["gpu-chat"]
     slow = setting(serving={"requests_per_second": 2, "requests_at_once": 4})
     gateways = {"Serving | Put the gateway before it": ["gpu-chat", "gpu-embed", "gpu-score"]}
     assert apply(*slow).changed == gateways
@@ -72,13 +72,13 @@ def test_what_who_has_the_key_may_ask_is_a_setting(key: dict[str, str], on: Call
     assert apply().changed == gateways
     with ThreadPoolExecutor(20) as pool:
         assert {answer.status_code for answer in pool.map(ask, range(100))} == {200}
-    vllm = [line for line in before.splitlines() if line in processes(on)["gpu-embed"].splitlines()]
+    vllm = [line for line in before.splitlines() if line in processes(on)["gpu-chat"].splitlines()]
     assert len(vllm) == 1  # the model itself was not restarted
 
 
 def test_no_log_holds_a_key(key: dict[str, str], on: Callable[..., str]) -> None:
     httpx.get(f"{GATEWAY}/v1/models", headers={"Authorization": "Bearer not-this-one"})
-    log = on("gpu-embed", "journalctl", "-o", "cat", "-u", "dify-vllm-embed-gateway")
+    log = on("gpu-chat", "journalctl", "-o", "cat", "-u", "dify-vllm-chat-gateway")
     assert "access forbidden by rule" in log
     assert "Bearer" not in log
     assert "not-this-one" not in log
@@ -129,8 +129,8 @@ def test_what_else_is_public_is_told_once() -> None:
         ]
         assert len(said) == 1, said
         assert f"sshd on 0.0.0.0:{port}" in said[0]
-        assert "nginx" not in said[0]
-        assert "docker" not in said[0]
+        for ours in ("nginx", "docker", ":8080", ":18001"):
+            assert ours not in said[0]
 
 
 @pytest.fixture
@@ -153,7 +153,13 @@ def test_swapped_endpoints_are_found_and_both_are_named(on: Callable[..., str]) 
     before = writes_at_the_door(on)
     run = apply(*setting(embed=at(SCORE_URL), score=at(EMBED_URL)))
     assert run.code == 1
-    assert run.changed == {}
+    ways = {
+        "Serving | Put the gateway before it": ["gpu-embed", "gpu-score"],
+        "Tunnels | Let the tunnel's key in, for one port": ["gpu-embed", "gpu-score"],
+        "Tunnels | Keep the way to the embed model": ["dify-wsl"],
+        "Tunnels | Keep the way to the score model": ["dify-wsl"],
+    }
+    assert run.changed == ways  # and nothing of Dify's
     last = run.output[run.output.index("Not done: ") :]
     embed = (
         f"embed on gpu-embed is not wired: {SCORE_URL} is bge-reranker-base, the score model of gpu-score; "
@@ -165,6 +171,8 @@ def test_swapped_endpoints_are_found_and_both_are_named(on: Callable[..., str]) 
     )
     assert embed in last
     assert score in last
+    back = apply()
+    assert (back.code, back.changed) == (0, ways), back.output[-4000:]
     assert writes_at_the_door(on) == before
     assert apply().changed == {}
 

@@ -17,10 +17,19 @@ GATEWAY = Listener("0.0.0.0", 8080, program="nginx", pids=(8,), places=(f"{SERVI
 WEB = Published("0.0.0.0", 81, container="docker-nginx-1", project="docker")
 
 
+BRIDGE = "172.17.0.1"
+TUNNEL = Listener(BRIDGE, 18001, "tcp", "ssh", (6,), ("/var/lib/d/services/embed-tunnel/state",))
+
+
 def at(host: str, **chat: Any) -> Gate:
-    groups = {"chat": ["gpu"], "dify": ["home"]}
-    data = {"gpu": {"ssh_hostname": "10.0.0.5", "chat": chat}, "home": {"ssh_hostname": "10.0.0.6"}}
-    return gate(deployment(groups, data), host, "docker")
+    groups = {"chat": ["gpu"], "embed": ["rented"], "dify": ["home"]}
+    data: dict[str, dict[str, Any]] = {
+        "gpu": {"ssh_hostname": "10.0.0.5", "chat": chat},
+        "rented": {"ssh_hostname": "i-2.gpushare.com"},
+        "home": {"ssh_hostname": "10.0.0.6"},
+    }
+    found = deployment(groups, data)
+    return gate(found, host, project="docker", bridge=BRIDGE, tunnels="dify-vllm-tunnel")
 
 
 def moved(listener: Listener, address: str, port: int | None = None) -> Listener:
@@ -35,8 +44,16 @@ def moved(listener: Listener, address: str, port: int | None = None) -> Listener
         ("gpu", [Listener("0.0.0.0", 8080, account="dify-vllm"), Listener("127.0.0.1", 8000)]),
         ("home", [WEB, Published("[::]", 443, container="docker-nginx-1", project="docker")]),
         ("home", [Published("127.0.0.1", 5003, container="docker-plugin_daemon-1", project="docker")]),
+        ("home", [TUNNEL, Listener(BRIDGE, 18001, account="dify-vllm-tunnel")]),
     ],
-    ids=["as it is", "on less than declared", "hidden processes", "Dify", "a container's loopback port"],
+    ids=[
+        "as it is",
+        "on less than declared",
+        "hidden processes",
+        "Dify",
+        "a container's loopback port",
+        "a tunnel",
+    ],
 )
 def test_what_is_declared(host: str, found: list[Socket]) -> None:
     assert list(at(host).problems(found)) == []
@@ -88,6 +105,23 @@ def test_hidden_processes_of_our_account() -> None:
     jupyter = Listener("0.0.0.0", 8888, account="jovyan")
     assert list(at("gpu").problems([jupyter])) == []
     assert at("gpu").others([jupyter]) == ["a process of jovyan on 0.0.0.0:8888"]
+
+
+def test_a_tunnel_that_everybody_can_use() -> None:
+    (said,) = at("home").problems([moved(TUNNEL, "0.0.0.0")])
+    assert (
+        "listens on 0.0.0.0:18001; declared is 172.17.0.1:18001 (Docker's bridge, embed.tunnel_port)" in said
+    )
+    # To a model that is reached directly now.
+    chat = Listener(BRIDGE, 18000, "tcp", "ssh", (6,), ("/var/lib/d/services/chat-tunnel/state",))
+    (said,) = at("home").problems([chat])
+    assert "listens on 172.17.0.1:18000; no setting declares that" in said
+
+
+def test_a_gateway_behind_a_tunnel_is_on_loopback() -> None:
+    gateway = Listener("0.0.0.0", 8080, "tcp", "nginx", (8,), (f"{SERVICES}/embed-gateway/state",))
+    (said,) = at("rented").problems([gateway, moved(gateway, "127.0.0.1")])
+    assert "declared is 127.0.0.1:8080 (embed.listen_address, embed.listen_port)" in said
 
 
 def test_udp_is_never_declared() -> None:
