@@ -110,10 +110,11 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
 @operation()
 def complete() -> Commands:
     """Fail when something could not be done, and say what."""
-    if not progress.not_done:
+    failed = sorted(each.name for each in state.failed_hosts)
+    reasons = "; ".join([*progress.not_done.values(), *(f"{name} failed, see above" for name in failed)])
+    if not reasons:
         host.noop("everything is done")
         return
-    reasons = "; ".join(progress.not_done.values())
     yield failure("Not done", reasons, advice="Put it right and run again; the rest is in place")
 
 

@@ -26,8 +26,9 @@ def test_a_model_path_that_is_not_there_is_refused_before_anything_is_touched(on
     assert (processes(on), writes_at_the_door(on)) == before
 
 
-def test_an_unreachable_host_stops_only_itself() -> None:
-    """A wrong ssh port, and no answer at its endpoint; meanwhile something of another role is to be wired."""
+def test_an_unreachable_host_stops_only_itself(on: Callable[..., str]) -> None:
+    """A wrong ssh port; meanwhile its model answers through its tunnel, and another is to be wired anew."""
+    tunnels = on("dify-wsl", "sh", "-c", "cat /var/lib/dify-vllm-deploy/services/*/state/started")
     shorter = ("--data", 'embed={"max_model_len": 256}')
     run = apply(*shorter, inventory="tests/e2e/inventories/unreachable.py")
     assert run.code == 1
@@ -35,20 +36,25 @@ def test_an_unreachable_host_stops_only_itself() -> None:
         "Serving | Serve the model with vLLM": ["gpu-embed"],
         "Wiring | Connect the embed model": ["dify-wsl"],
     }
-    assert "score on gpu-score is not wired: GET http://10.91.0.1:43045/v1/models" in run.output
+    assert "Not done: gpu-score failed, see above" in run.output
     assert run.report["results"]["failed_hosts"] == ["dify-wsl", "gpu-score"]
+    assert on("dify-wsl", "sh", "-c", "cat /var/lib/dify-vllm-deploy/services/*/state/started") == tunnels
     assert apply().changed == run.changed
 
 
 def test_every_reason_is_listed_when_endpoints_do_not_answer() -> None:
-    closed = '={"endpoint": "http://10.91.0.1:43045/v1"}'
+    closed = (
+        '={"endpoint": "http://10.91.0.1:43045/v1", "transport": "direct", "listen_address": "127.0.0.1"}'
+    )
     run = apply("--data", f"embed{closed}", "--data", f"score{closed}")
     assert run.code == 1
-    assert run.changed == {}
+    assert not any(name.startswith("Wiring") for name in run.changed)
     last = run.output[run.output.index("Not done: ") :]
     assert "embed on gpu-embed is not wired" in last
     assert "score on gpu-score is not wired" in last
     assert "Your bot mofei is ready" in run.output
+    assert apply().code == 0
+    assert apply().changed == {}
 
 
 def test_an_endpoint_by_a_name_that_only_containers_know(on: Callable[..., str]) -> None:
