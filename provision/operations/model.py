@@ -77,8 +77,9 @@ def _program(server: ModelServer, python: str, programs: str, *more: str) -> Str
     if serving.hub_endpoint:
         arguments += ["--endpoint", serving.hub_endpoint]
     return StringCommand(
+        "mkdir -p", QuoteString(staging.rsplit("/", 1)[0]),
         # A download that a killed run began goes on on the host; the lock makes this one wait for it.
-        "mkdir -p", QuoteString(staging.rsplit("/", 1)[0]), "&& flock", QuoteString(f"{staging}.lock"),
+        "&& flock", QuoteString(f"{server.revisions[1]}.lock"),
         # -B: compiled files beside the program would look like files that do not belong there.
         "env", QuoteString(f"PYTHONPATH={programs}"), QuoteString(python), "-u -B -m", PROGRAM,
         *map(QuoteString, arguments),

@@ -162,12 +162,13 @@ def test_a_lasting_fault_leaves_the_older_target_as_it_was(hub: Hub, fetch: Fetc
 
 
 def test_silence_is_bounded_and_the_next_run_goes_on(hub: Hub, fetch: Fetch, target: Path) -> None:
-    hub.break_file("stall", times=1)
+    hub.break_file("stall")
     begun = time.monotonic()
     said = complaint(fetch())
     assert f"no byte came for {STALL_SECONDS} s; {WEIGHTS}: " in said
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 30
     assert not target.exists()
+    hub.repair()
     assert fetch().returncode == 0
     assert hub.file_bytes() == WEIGHTS_SIZE
 
