@@ -9,7 +9,7 @@ from tasks.dify import await_dify, install_dify
 from tasks.gate import nothing_public_by_accident
 from tasks.keys import keys
 from tasks.machine import prepare_machines
-from tasks.model import download_models
+from tasks.model import download_models, forget_old_revisions
 from tasks.preflight import preflight
 from tasks.serve import prove_models, serve_models
 from tasks.tunnel import open_tunnels
@@ -34,6 +34,7 @@ open_tunnels(deployment)
 barrier(name="Dify is starting")
 
 prove_models(deployment)
+forget_old_revisions(deployment)
 await_dify(deployment)
 barrier(name="The models answer and Dify is up")
 

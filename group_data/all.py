@@ -21,6 +21,10 @@ serving = {
     "hub_endpoint": None,
     # Files that are downloaded at the same time.
     "download_workers": 4,
+    # Seconds without a byte after which a download is given up; the next run goes on from there.
+    "stall_timeout": 60,
+    # Compare the hashes of complete models too; what was tampered with is fetched anew.
+    "verify_models": False,
     # Seconds that a model may take from start to its first answer.
     "start_timeout": 900,
     # What a gateway lets through of who has its key: what is over it waits up to a second, then gets a 429.

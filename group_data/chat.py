@@ -1,7 +1,9 @@
 """The model that talks."""
 
 chat = {
-    # On ModelScope, and its revision (a branch, tag or commit).
+    # On ModelScope, and its revision (a branch, tag or commit). Another revision gets a folder of its own;
+    # the old one goes when the new one has proven itself. A branch is not asked again while its folder is
+    # complete; pin a commit for what must not change.
     "model": "Qwen/Qwen3-0.6B",
     "revision": "master",
     # An own folder, used as it is; None downloads. The notes': /mnt/d/gx/Desktop/Model/Qwen3-0___6B

@@ -8,7 +8,7 @@ from pyinfra.operations import files
 
 from provision.domain.deployment import Deployment
 from provision.operations import python
-from provision.operations.model import model
+from provision.operations.model import PROGRAM, model, one_revision
 from provision.templates import FOLDER, ROOT, text
 
 
@@ -27,14 +27,29 @@ def download_models(deployment: Deployment) -> None:
         uv=f"{data}/venv/uv/bin/uv",
         serving=serving,
     )
-    program = f"{data}/fetch_model.py"
-    files.put(
-        name="Put the download program", src=str(ROOT / FOLDER / "fetch_model.py"), dest=program, mode="755"
+    programs = f"{data}/programs"
+    files.sync(
+        name="Put the download program",
+        src=str(ROOT / FOLDER / PROGRAM),
+        dest=f"{programs}/{PROGRAM}",
+        mode="644",
+        dir_mode="755",
+        exclude_dir="__pycache__",
+        delete=True,
     )
     for server in host.loop(servers):
         model(
             name="Download and verify the model",
             server=server,
             python=f"{data}/venv/modelscope/bin/python",
-            program=program,
+            programs=programs,
         )
+
+
+@deploy("Models")
+def forget_old_revisions(deployment: Deployment) -> None:
+    """Remove what this host's models were before; a host whose servers are not proven never comes here."""
+    servers = deployment.on(host.name)
+    keep = [folder for server in servers for folder in (server.model_dir, server.staging_dir)]
+    for server in host.loop(servers):
+        one_revision(name="Remove the model's old revisions", server=server, keep=keep)

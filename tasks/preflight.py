@@ -22,7 +22,7 @@ from provision.domain.settings import ModelRole
 from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi
 from provision.facts.listeners import Listeners
-from provision.facts.model import ModelFolder
+from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import EnvironmentStamp
 from provision.facts.windows import DoorRegistered, IsWsl
 from provision.operations.python import fingerprint
@@ -137,7 +137,9 @@ def _needs(
         settings, model = server.settings, models.get(server.role)
         complete = not folders[server.role].problem(settings.model, settings.revision)
         if model and not settings.model_path and not complete:
-            yield model_need(server, model.weights)
+            revisions = host.get_fact(ModelRevisions, beginnings=server.revisions)
+            caches = host.get_fact(ModelScopeCopies, model=settings.model)
+            yield model_need(server, model.weights, [*revisions, *caches])
 
 
 def _door(port: int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-KINDS = ("cut", "corrupt", "stall", "404", "500")
+KINDS = ("cut", "corrupt", "pause", "stall", "404", "500")
 
 
 class Faults:

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+MASTER = "master"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 COMMITTED_AT = 1_746_000_000
 LARGE_FILES = (".safetensors", ".bin", ".onnx", ".model")
@@ -21,10 +22,15 @@ def _sha256(path: Path, _modified_ns: int, _size: int) -> str:
 
 
 class Repository:
-    """One model: a folder seen as the hub sees a repository with a single commit."""
+    """One model at one commit: a folder seen as the hub sees a repository.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        commit: what the files are said to be of.
+    """
+
+    def __init__(self, folder: Path, commit: str) -> None:
         self._folder = folder.resolve(strict=True)
+        self.commit = commit
 
     def find(self, name: str) -> Path | None:
         """The file of that name; ``None`` when there is none, or when the name leads out of the folder."""
@@ -46,8 +52,8 @@ class Repository:
             "Sha256": _sha256(path, state.st_mtime_ns, state.st_size) if is_file else "",
             "IsLFS": path.suffix in LARGE_FILES,
             "Mode": "33188" if is_file else "16384",
-            "Revision": COMMIT,
-            "CommitId": COMMIT,
+            "Revision": self.commit,
+            "CommitId": self.commit,
             "CommitMessage": "upload",
             "CommittedDate": COMMITTED_AT,
             "CommitterName": "lab",

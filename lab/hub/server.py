@@ -2,20 +2,24 @@
 
     python3 server.py --host 0.0.0.0 --port 80 Qwen/Qwen3-0.6B=/models/Qwen/Qwen3-0.6B ...
 
+A folder is the model's branch ``master`` and the one commit in it; ``OWNER/NAME@TAG=FOLDER`` adds a tag.
+
 This folder runs alone on Debian's python3: standard library only, nothing of the rest of the project. Point a
 client at it with ``MODELSCOPE_ENDPOINT=http://HOST:PORT`` (modelscope >= 1.38; older ones know only
 ``MODELSCOPE_DOMAIN``, and https).
 
 Routes and answers are those that modelscope 1.40.2 and 1.26.0 were seen to ask for and to accept. That a file
 outside large-file storage is sent whole whatever Range says is from a comment in modelscope-hub 0.5.1
-(``_download.py``: "files served without a redirect ignore Range entirely").
+(``_download.py``: "files served without a redirect ignore Range entirely"). ``LatestCommitter`` with an empty
+``Id`` is as published listings of modelscope.cn have it.
 
 Beside them, for tests:
 
 * ``POST /lab/faults`` with a JSON list replaces all faults, ``[]`` clears them. A fault is
   ``{"model": "Owner/Name", "file": PATH, "kind": KIND, "times": N}``; without ``file`` the listing is struck,
   without ``times`` always. Kinds: ``cut`` (half of the bytes, then the connection closes), ``corrupt`` (right
-  length, first byte wrong), ``stall`` (half of the bytes, then silence), ``404``, ``500``.
+  length, first byte wrong), ``pause`` (half of the bytes, 8 seconds of silence, the rest), ``stall`` (half of
+  the bytes, then silence), ``404``, ``500``.
 * ``GET /lab/requests``: ``{"requests": [{"method", "path", "status", "range", "bytes"}, ...],
   "files": {"Owner/Name": {PATH: {"requests": N, "bytes": N}}}}``; bytes are those of file bodies.
   ``DELETE /lab/requests`` starts again from nothing.
@@ -30,6 +34,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -37,10 +42,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from faults import Faults
 from journal import Journal
-from repository import COMMIT, COMMITTED_AT, LARGE_FILES, Repository
+from repository import COMMIT, COMMITTED_AT, LARGE_FILES, MASTER, Repository
 
 _BLOCK = 1 << 20
 _STALL_SECONDS = 3600
+_PAUSE_SECONDS = 8
 
 
 class Hub(ThreadingHTTPServer):
@@ -48,7 +54,7 @@ class Hub(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], repositories: dict[str, Repository]) -> None:
+    def __init__(self, address: tuple[str, int], repositories: dict[str, dict[str, Repository]]) -> None:
         super().__init__(address, _Request)
         self.repositories = repositories
         self.faults = Faults()
@@ -71,11 +77,12 @@ class _Request(BaseHTTPRequestHandler):
         if url.path == "/api/v1/repos/internalAccelerationInfo":
             return self._data({"InternalRegionQueryAddress": ""})
         match = re.fullmatch(r"/api/v1/models/([^/]+/[^/]+)(/.*)?", url.path)
-        repository = self.server.repositories.get(match[1]) if match else None
-        if match is None or repository is None:
+        revisions = self.server.repositories.get(match[1]) if match else None
+        if match is None or revisions is None:
             return self._missing(match[1] if match else url.path)
-        revision = query.get("Revision", "master")
-        if revision not in ("master", COMMIT):
+        revision = query.get("Revision", MASTER)
+        repository = revisions.get(revision)
+        if repository is None:
             return self._missing(f"revision {revision} of {match[1]}")
         return self._model(match[1], repository, match[2] or "", query)
 
@@ -109,9 +116,10 @@ class _Request(BaseHTTPRequestHandler):
                 return self._broken(fault)
             recursive = query.get("Recursive", "").lower() == "true"
             files = repository.listing(query.get("Root", "").strip("/"), recursive)
-            return self._data({"Files": files, "IsVisual": 0, "LatestCommitter": {}})
+            latest = {"Id": "", "ShortId": repository.commit[:8], "CommittedDate": COMMITTED_AT}
+            return self._data({"Files": files, "IsVisual": 0, "LatestCommitter": latest})
         if route == "/revisions":
-            branches = [{"Revision": "master", "CreatedAt": COMMITTED_AT}]
+            branches = [{"Revision": MASTER, "CreatedAt": COMMITTED_AT}]
             return self._data({"RevisionMap": {"Branches": branches, "Tags": []}})
         if route == "":
             owner, name = model.split("/")
@@ -145,6 +153,8 @@ class _Request(BaseHTTPRequestHandler):
                 with path.open("rb") as file:
                     file.seek(start)
                     for block in _blocks(file, end - start, fault):
+                        if sent and fault == "pause":
+                            time.sleep(_PAUSE_SECONDS)
                         self.wfile.write(block)
                         sent += len(block)
         except ConnectionError:
@@ -207,7 +217,8 @@ def _blocks(file: BinaryIO, length: int, fault: str | None) -> Iterator[bytes]:
     """The next ``length`` bytes of a file in blocks, altered or ended early as the fault wants it."""
     left = length // 2 if fault in ("cut", "stall") else length
     spoilt = fault == "corrupt"
-    while left and (block := file.read(min(left, _BLOCK))):
+    size = -(-length // 2) if fault == "pause" else _BLOCK
+    while left and (block := file.read(min(left, size))):
         left -= len(block)
         yield bytes([block[0] ^ 0xFF]) + block[1:] if spoilt else block
         spoilt = False
@@ -218,12 +229,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A model hub with ModelScope's routes.")
     parser.add_argument("--host", default="", help="address to listen on; every one unless given")
     parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 takes a free one")
-    parser.add_argument("model", nargs="+", metavar="OWNER/NAME=FOLDER")
+    parser.add_argument("model", nargs="+", metavar="OWNER/NAME[@TAG]=FOLDER")
     arguments = parser.parse_args()
-    repositories = {}
+    repositories: dict[str, dict[str, Repository]] = {}
     for item in arguments.model:
-        name, _, folder = item.partition("=")
-        repositories[name] = Repository(Path(folder))
+        shelf, _, folder = item.partition("=")
+        name, _, tag = shelf.partition("@")
+        commit = sha256(tag.encode()).hexdigest()[: len(COMMIT)] if tag else COMMIT
+        repository = Repository(Path(folder), commit)
+        repositories.setdefault(name, {}).update({tag or MASTER: repository, repository.commit: repository})
     hub = Hub((arguments.host, arguments.port), repositories)
     # As PID 1 of a container it would not get the default action of SIGTERM.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

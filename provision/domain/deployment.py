@@ -52,9 +52,24 @@ class ModelServer:
 
     @property
     def model_dir(self) -> str:
-        """Where the model lies on its host: the owner's own folder, or ours."""
-        own = f"{self.serving.data_dir}/models/{self.settings.model.replace('/', '--')}"
+        """Where the model lies on its host: the owner's own folder, or ours, one for each revision."""
+        own = f"{self.serving.data_dir}/models/{self._folder}@{self.settings.revision}"
         return self.settings.model_path or own
+
+    @property
+    def staging_dir(self) -> str:
+        """Where a download is gathered before it becomes the model's folder."""
+        return f"{self.serving.data_dir}/models/.staging/{self._folder}@{self.settings.revision}"
+
+    @property
+    def revisions(self) -> tuple[str, str]:
+        """What our folders of this model begin with, whatever the revision: models, downloads."""
+        models = f"{self.serving.data_dir}/models"
+        return f"{models}/{self._folder}@", f"{models}/.staging/{self._folder}@"
+
+    @property
+    def _folder(self) -> str:
+        return self.settings.model.replace("/", "--")
 
 
 @dataclass(frozen=True)

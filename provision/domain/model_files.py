@@ -41,7 +41,12 @@ class ModelFiles:
 
     @property
     def fingerprint(self) -> str:
-        """Tells one download from another; of an own folder, by its sizes."""
+        """Tells one download from another; of an own folder, by its sizes.
+
+        The manifest names the moment of the download. So a model that was healed has another fingerprint,
+        although it holds the same files as before: a server that loaded the damaged ones is restarted, also
+        when the run that healed them died before it came to that.
+        """
         text = json.dumps(
             [self.manifest, None if self.manifest else sorted(self.sizes.items())], sort_keys=True
         )

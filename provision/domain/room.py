@@ -59,11 +59,14 @@ def environment_need(serving: ServingSettings, brings: Packages, path: str) -> N
     return Need("vLLM's packages", path, size * copies, (path, cache))
 
 
-def model_need(server: ModelServer, weights: int) -> Need:
-    """What a download will take on the data disk: its weights at least."""
-    name = server.settings.model.replace("/", "--")
-    staging = f"{server.serving.data_dir}/models/.staging/{name}"
-    return Need(server.settings.model, server.model_dir, weights, (staging,))
+def model_need(server: ModelServer, weights: int, copies: Iterable[str] = ()) -> Need:
+    """What a download will take on the data disk: its weights at least.
+
+    Args:
+        copies: folders whose files may be linked instead. Those that cannot be take space after all; then
+            the download program refuses, which knows file by file.
+    """
+    return Need(server.settings.model, server.model_dir, weights, (server.staging_dir, *copies))
 
 
 def disk_problems(needs: Iterable[tuple[Need, Space | None, int]]) -> Iterator[str]:

@@ -88,6 +88,16 @@ def _environment(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _revision(name: str) -> str:
+    # The model's folder is named after it. (Git allows more in a branch's name, even slashes.)
+    if not re.fullmatch(r"[A-Za-z0-9][\w.+-]{0,99}", name, re.ASCII):
+        raise ValueError(
+            "must begin with a letter or digit and may hold letters, digits and . _ + - only; "
+            "of a branch with another name take the commit"
+        )
+    return name
+
+
 def _gpus(value: object) -> object:
     # A plain check instead of a union of types: one message, not one for each member.
     if value == "auto" or (type(value) is int and value >= 1):
@@ -108,6 +118,7 @@ SshAddress = Annotated[str, StringConstraints(pattern=r"^[\w][\w.-]*(:\d{1,5})?$
 Address = Annotated[str, AfterValidator(_address)]
 Environment = Annotated[dict[str, str], AfterValidator(_environment)]
 ModelId = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
+Revision = Annotated[str, AfterValidator(_revision)]
 ServedName = Annotated[str, StringConstraints(pattern=r"^[\w.:-]+$")]
 Length = Annotated[int, Field(ge=16)]
 Seconds = Annotated[int, Field(ge=10, le=7200)]
@@ -132,6 +143,8 @@ class ServingSettings(Settings):
     link_mode: Literal["copy", "hardlink", "symlink"] | None = None
     hub_endpoint: HttpUrl | None = None
     download_workers: Annotated[int, Field(ge=1, le=32)] = 4
+    stall_timeout: Seconds = 60
+    verify_models: bool = False
     start_timeout: Seconds = 900
     requests_per_second: Annotated[int, Field(ge=1, le=10000)] = 200
     requests_at_once: Annotated[int, Field(ge=1, le=10000)] = 256
@@ -141,7 +154,7 @@ class ModelSettings(Settings):
     """One model behind one gateway; the three roles differ only in their defaults."""
 
     model: ModelId
-    revision: Text = "master"
+    revision: Revision = "master"
     model_path: AbsolutePath | None = None
     served_name: ServedName
     max_model_len: Length

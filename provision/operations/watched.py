@@ -11,7 +11,7 @@ SAY_EVERY = 20
 
 
 def watched(command: StringCommand, what: str) -> FunctionCommand:
-    """A command whose output is shown as it comes (pyinfra itself shows it at ``-vvv`` only).
+    """A command of an operation whose output is shown as it comes.
 
     Args:
         command: prints no secrets.
@@ -20,18 +20,32 @@ def watched(command: StringCommand, what: str) -> FunctionCommand:
 
     def run(state: State, host: Host) -> bool:
         del state
-        over = threading.Event()
-        begun = time.monotonic()
-
-        def say() -> None:
-            while not over.wait(SAY_EVERY):
-                host.log(f"{what}, {time.monotonic() - begun:.0f} s")
-
-        threading.Thread(target=say, daemon=True).start()
-        try:
-            done, _ = host.run_shell_command(command, print_output=True, print_input=False)
-        finally:
-            over.set()
-        return done
+        return watch(host, command, what)
 
     return FunctionCommand(run, (), {})
+
+
+def watch(host: Host, command: StringCommand, what: str) -> bool:
+    """Run a command now and show its output as it comes (pyinfra itself shows it at ``-vvv`` only).
+
+    Args:
+        host: where it runs.
+        command: prints no secrets.
+        what: for people; said again, with the time it has taken, while it runs.
+
+    Returns:
+        Whether it succeeded.
+    """
+    over = threading.Event()
+    begun = time.monotonic()
+
+    def say() -> None:
+        while not over.wait(SAY_EVERY):
+            host.log(f"{what}, {time.monotonic() - begun:.0f} s")
+
+    threading.Thread(target=say, daemon=True).start()
+    try:
+        done, _ = host.run_shell_command(command, print_output=True, print_input=False)
+    finally:
+        over.set()
+    return done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,14 +26,18 @@ def client_environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
-    """The hub's program, run as the lab's container runs it: by its path."""
+    """The hub's program, run by its path as in the lab's container; tag ``v2`` differs in one file."""
     folder = tmp_path / "served"
     (folder / "1_Pooling").mkdir(parents=True)
     (folder / WEIGHTS).write_bytes(bytes(index * index % 251 for index in range(WEIGHTS_SIZE)))
     (folder / "config.json").write_text('{"hidden_size": 64}\n')
     (folder / "1_Pooling" / "config.json").write_text("{}\n")
+    other = tmp_path / "served-v2"
+    shutil.copytree(folder, other)
+    (other / "config.json").write_text('{"hidden_size": 128}\n')
     program = ROOT / "lab" / "hub" / "server.py"
-    command = [sys.executable, program, "--host", "127.0.0.1", "--port", "0", f"{MODEL}={folder}"]
+    shelves = [f"{MODEL}={folder}", f"{MODEL}@v2={other}"]
+    command = [sys.executable, program, "--host", "127.0.0.1", "--port", "0", *shelves]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         port = re.search(r"port (\d+)", process.stdout.readline())

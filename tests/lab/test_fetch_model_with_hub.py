@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,8 +13,13 @@ from pathlib import Path
 import pytest
 from hub_process import MODEL, ROOT, WEIGHTS, WEIGHTS_SIZE, Hub, contents
 
+from fetch_model.client import FRUITLESS_ATTEMPTS
+
 Result = subprocess.CompletedProcess[str]
 Fetch = Callable[..., Result]
+
+STALL_SECONDS = 2
+PATIENT = ("--stall-timeout", "60")
 
 
 @pytest.fixture
@@ -28,17 +34,20 @@ def staging(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def command(hub: Hub, target: Path, staging: Path) -> list[str]:
-    program = ROOT / "templates" / "fetch_model.py"
     places = ["--target", str(target), "--staging", str(staging)]
-    return [sys.executable, str(program), MODEL, *places, "--endpoint", hub.endpoint]
+    program = [sys.executable, "-B", "-m", "fetch_model", MODEL]
+    return [*program, *places, "--endpoint", hub.endpoint, "--stall-timeout", str(STALL_SECONDS)]
 
 
 @pytest.fixture
-def fetch(command: list[str], client_environment: dict[str, str]) -> Fetch:
+def environment(tmp_path: Path) -> dict[str, str]:
+    return os.environ | {"HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT / "templates")}
+
+
+@pytest.fixture
+def fetch(command: list[str], environment: dict[str, str]) -> Fetch:
     def run(*more: str) -> Result:
-        return subprocess.run(
-            [*command, *more], env=client_environment, capture_output=True, text=True, timeout=120
-        )
+        return subprocess.run([*command, *more], env=environment, capture_output=True, text=True, timeout=120)
 
     return run
 
@@ -46,6 +55,10 @@ def fetch(command: list[str], client_environment: dict[str, str]) -> Fetch:
 def complaint(result: Result) -> str:
     """The program's own line on stderr; there must be exactly one, and exit code 1."""
     assert result.returncode == 1
+    return complaint_of(result)
+
+
+def complaint_of(result: Result) -> str:
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("fetch_model: ")]
     return line
 
@@ -73,7 +86,7 @@ def test_another_user_can_read_all_of_it(fetch: Fetch, target: Path) -> None:
 def test_a_complete_target_asks_nothing_of_the_hub(hub: Hub, fetch: Fetch) -> None:
     fetch()
     hub.forget()
-    for arguments in ((), ("--verify",)):
+    for arguments in ((), ("--verify",), ("--check",)):
         assert fetch(*arguments).returncode == 0
     assert hub.requests() == []
 
@@ -93,41 +106,148 @@ def test_a_tampered_file_is_found_and_replaced_on_demand(hub: Hub, fetch: Fetch,
     fetch()
     (target / WEIGHTS).write_bytes(b"X" * WEIGHTS_SIZE)
     assert "complete" in fetch().stdout
+    manifest = (target / ".manifest.json").read_text()
+    assert f"{target} is not {MODEL} at master" in complaint(fetch("--check"))
+    assert (target / WEIGHTS).read_bytes() == b"X" * WEIGHTS_SIZE
+    hub.forget()
     result = fetch("--verify")
     assert f"{WEIGHTS}: SHA-256" in result.stdout
     assert contents(target).items() >= hub.contents().items()
+    assert hub.file_bytes() == WEIGHTS_SIZE
+    # What tells a server that loaded the damaged file from one that loaded the healed one.
+    assert (target / ".manifest.json").read_text() != manifest
+    assert fetch("--check").returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["cut", "corrupt", "stall", "500"])
-def test_a_passing_fault_does_no_harm(hub: Hub, fetch: Fetch, target: Path, kind: str) -> None:
-    hub.break_file(kind, times=1)
+@pytest.mark.parametrize(
+    ("kind", "times", "sent"),
+    [
+        ("cut", 1, WEIGHTS_SIZE),
+        ("cut", 3, WEIGHTS_SIZE),
+        ("corrupt", 1, 2 * WEIGHTS_SIZE),
+        ("500", 1, WEIGHTS_SIZE),
+    ],
+)
+def test_a_passing_fault_is_made_good_at_once_and_no_byte_comes_twice_but_wrong_ones(
+    hub: Hub, fetch: Fetch, target: Path, kind: str, times: int, sent: int
+) -> None:
+    hub.break_file(kind, times=times)
     result = fetch()
     assert result.returncode == 0, result.stderr
     assert contents(target).items() >= hub.contents().items()
+    assert hub.file_bytes() == sent
 
 
-@pytest.mark.parametrize("kind", ["corrupt", "404"])
-def test_a_lasting_fault_leaves_no_target_and_is_made_good_later(
-    hub: Hub, fetch: Fetch, target: Path, kind: str
+@pytest.mark.parametrize(("kind", "requests"), [("corrupt", 3), ("404", 1), ("500", 1 + FRUITLESS_ATTEMPTS)])
+def test_a_lasting_fault_ends_soon_names_the_file_and_leaves_no_target(
+    hub: Hub, fetch: Fetch, target: Path, kind: str, requests: int
 ) -> None:
     hub.break_file(kind)
-    assert "run again" in complaint(fetch())
+    said = complaint(fetch())
+    assert f"{MODEL} is incomplete ({WEIGHTS}: " in said
+    assert "run again, it resumes" in said
+    assert len([each for each in hub.requests() if WEIGHTS in each["path"]]) == requests
     assert not target.exists()
     hub.repair()
     assert fetch().returncode == 0
 
 
+def test_a_lasting_fault_leaves_the_older_target_as_it_was(hub: Hub, fetch: Fetch, target: Path) -> None:
+    fetch()
+    (target / WEIGHTS).write_bytes(b"X" * WEIGHTS_SIZE)
+    before = contents(target)
+    hub.break_file("corrupt")
+    complaint(fetch("--verify"))
+    assert contents(target) == before
+
+
+def test_silence_is_bounded_and_the_next_run_goes_on(hub: Hub, fetch: Fetch, target: Path) -> None:
+    hub.break_file("stall")
+    begun = time.monotonic()
+    said = complaint(fetch())
+    assert f"no byte came for {STALL_SECONDS} s; {WEIGHTS}: " in said
+    assert time.monotonic() - begun < 30
+    assert not target.exists()
+    hub.repair()
+    assert fetch().returncode == 0
+    assert hub.file_bytes() == WEIGHTS_SIZE
+
+
+def test_a_listing_that_never_comes_is_bounded(hub: Hub, fetch: Fetch) -> None:
+    hub.break_file("stall", file=None, times=1)
+    assert f"said nothing for {STALL_SECONDS} s" in complaint(fetch())
+    assert fetch().returncode == 0
+
+
+def test_a_listing_that_fails_once_is_asked_for_again(hub: Hub, fetch: Fetch) -> None:
+    hub.break_file("500", file=None, times=1)
+    assert fetch().returncode == 0
+
+
+# A disk of 4 MB, where somebody else writes while the download is at its half: the way in which it fills up
+# although there was room enough at the beginning.
+FULL_DISK = """
+mount -t tmpfs -o size=4m none "$0"
+"$@" & download=$!
+until [ "$(stat -c %s "$0"/staging/*.incomplete 2>/dev/null)" = 1500000 ]; do sleep 0.1; done
+head -c 4000000 /dev/zero >"$0/filler" 2>/dev/null
+wait $download && exit 9
+[ ! -e "$0/target" ] || exit 8
+rm "$0/filler"
+"$@"
+"""
+
+
+@pytest.fixture
+def on_a_small_disk(
+    command: list[str], environment: dict[str, str], tmp_path: Path
+) -> Callable[[str], Result]:
+    """Run a shell script, with the download's command line as arguments and the disk's folder as ``$0``."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    places = {"--target": str(disk / "target"), "--staging": str(disk / "staging")}
+    for name, place in places.items():
+        command[command.index(name) + 1] = place
+    alone = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+
+    def run(script: str) -> Result:
+        return subprocess.run(
+            [*alone, script, disk, *command], env=environment, capture_output=True, text=True, timeout=120
+        )
+
+    return run
+
+
+def test_a_disk_that_fills_up_is_named_and_the_next_run_goes_on(
+    hub: Hub, on_a_small_disk: Callable[[str], Result]
+) -> None:
+    hub.break_file("pause", times=1)
+    result = on_a_small_disk(FULL_DISK.replace('"$@"', '"$@" --stall-timeout 60'))
+    assert result.returncode == 0, result.stderr
+    assert "No space left on device" in complaint_of(result)
+    assert "3 files, 3.0 MB" in result.stdout
+    # The block that did not fit comes again; what was written before it does not.
+    assert WEIGHTS_SIZE < hub.file_bytes() <= 1.5 * WEIGHTS_SIZE
+
+
+def test_a_disk_that_is_too_small_is_named_before_anything_is_asked_for(
+    hub: Hub, on_a_small_disk: Callable[[str], Result]
+) -> None:
+    said = complaint(on_a_small_disk('mount -t tmpfs -o size=2m none "$0"; "$@"'))
+    assert "2.1 MB free, 3.0 MB are needed; free some space" in said
+    assert not any("FilePath" in each["path"] for each in hub.requests())
+
+
 def test_a_killed_download_goes_on_where_it_stopped(
     hub: Hub,
     command: list[str],
-    client_environment: dict[str, str],
+    environment: dict[str, str],
     fetch: Fetch,
     staging: Path,
     target: Path,
 ) -> None:
     hub.break_file("stall", times=1)
-    patient = client_environment | {"MODELSCOPE_DOWNLOAD_TIMEOUT": "60"}
-    with subprocess.Popen(command, env=patient) as process:
+    with subprocess.Popen([*command, *PATIENT], env=environment) as process:
         half = staging / f"{WEIGHTS}.incomplete"
         deadline = time.monotonic() + 30
         while not (half.exists() and half.stat().st_size == WEIGHTS_SIZE // 2):
@@ -151,10 +271,10 @@ def test_a_run_killed_just_before_its_end_is_finished_by_the_next(
 
 
 def test_two_downloads_do_not_share_a_staging_folder(
-    hub: Hub, command: list[str], client_environment: dict[str, str], fetch: Fetch, staging: Path
+    hub: Hub, command: list[str], environment: dict[str, str], fetch: Fetch, staging: Path
 ) -> None:
     hub.break_file("stall", times=1)
-    with subprocess.Popen(command, env=client_environment | {"MODELSCOPE_DOWNLOAD_TIMEOUT": "60"}) as process:
+    with subprocess.Popen([*command, *PATIENT], env=environment) as process:
         deadline = time.monotonic() + 30
         while not (staging / ".staging").exists():
             assert time.monotonic() < deadline, "the first download never began"
@@ -163,15 +283,14 @@ def test_two_downloads_do_not_share_a_staging_folder(
         process.kill()
 
 
-def test_progress_is_told(hub: Hub, fetch: Fetch, client_environment: dict[str, str]) -> None:
-    client_environment["MODELSCOPE_DOWNLOAD_TIMEOUT"] = "7"  # longer than the program is silent
-    hub.break_file("stall", times=1)
-    lines = fetch().stdout.splitlines()
+def test_progress_is_told(hub: Hub, fetch: Fetch) -> None:
+    hub.break_file("pause", times=1)
+    lines = fetch(*PATIENT).stdout.splitlines()
     assert any(line.startswith(f"{WEIGHTS}: 1.5 MB of 3.0 MB, ") for line in lines)
 
 
 def test_a_model_that_is_not_there_is_named(fetch: Fetch, command: list[str]) -> None:
-    command[2] = "Owner/Nothing"
+    command[command.index(MODEL)] = "Owner/Nothing"
     assert "no model Owner/Nothing at master" in complaint(fetch())
 
 
@@ -200,5 +319,5 @@ def test_files_of_somebody_else_are_left_alone(
 
 
 def test_a_word_that_is_no_model_id_is_refused(fetch: Fetch, command: list[str]) -> None:
-    command[2] = "../../etc"
+    command[command.index(MODEL)] = "../../etc"
     assert "OWNER/NAME" in complaint(fetch())

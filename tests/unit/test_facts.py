@@ -15,7 +15,7 @@ from provision.facts.docker import ComposeStack, ComposeVersion, Stack
 from provision.facts.files import ClosedFolder
 from provision.facts.git import CheckedOutTag
 from provision.facts.init import Systemd
-from provision.facts.model import ModelFolder
+from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import STAMP, DistributionVersion, EnvironmentStamp
 from provision.facts.secrets import SecretNames
 from provision.facts.service import ServiceStatus, SupervisordRuns, SupervisorProgram, SystemdService
@@ -34,6 +34,8 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
     ("fact", "arguments"),
     [
         (ModelFolder, {"path": "/no/such folder"}),
+        (ModelRevisions, {"beginnings": ["/no/such folder/a--b@", "/no/.staging/a--b@"]}),
+        (ModelScopeCopies, {"model": "no/such-model"}),
         (EnvironmentStamp, {"path": "/no/such folder"}),
         (DistributionVersion, {"path": "/no/such folder", "distribution": "vllm"}),
         (SecretNames, {"folder": "/no/such folder"}),
@@ -65,6 +67,37 @@ def test_a_model_folder(tmp_path: Path) -> None:
 def test_a_half_written_manifest_is_none(tmp_path: Path) -> None:
     (tmp_path / ".manifest.json").write_text('{"model": "a')
     assert ask(ModelFolder, path=str(tmp_path)).manifest is None
+
+
+def test_revisions_of_a_model_and_of_no_other(tmp_path: Path) -> None:
+    for name in ("a--b@master", "a--b@v 2", "a--b@v2.replaced", "a--bc@master", ".staging/a--b@v3"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / ".staging/a--b@v3.lock").touch()
+    beginnings = [f"{tmp_path}/a--b@", f"{tmp_path}/.staging/a--b@"]
+    found = ask(ModelRevisions, beginnings=beginnings)
+    names = ["a--b@master", "a--b@v 2", "a--b@v2.replaced", ".staging/a--b@v3"]
+    assert sorted(found) == sorted(f"{tmp_path}/{name}" for name in names)
+
+
+@pytest.mark.parametrize("home", [True, False], ids=["the login's cache", "MODELSCOPE_CACHE"])
+def test_copies_in_every_generation_of_modelscopes_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: bool
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("MODELSCOPE_CACHE", raising=False)
+    cache = tmp_path / ".cache/modelscope" if home else tmp_path / "data disk"
+    if not home:
+        monkeypatch.setenv("MODELSCOPE_CACHE", str(cache))
+    places = [
+        "models/Qwen--Qwen3-0.6B/snapshots/master",
+        "hub/models/Qwen/Qwen3-0___6B",
+        "models/Qwen/Qwen3-0___6B",
+        "hub/Qwen/Qwen3-0___6B",
+        "Qwen/Qwen3-0___6B",
+    ]
+    for place in (*places, "models/Qwen--Qwen3-1.7B/snapshots/master", "hub/models/Qwen/Qwen3-0"):
+        (cache / place).mkdir(parents=True)
+    assert ask(ModelScopeCopies, model="Qwen/Qwen3-0.6B") == [f"{cache}/{place}" for place in places]
 
 
 def test_python_environments(tmp_path: Path) -> None:

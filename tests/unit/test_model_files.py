@@ -32,5 +32,7 @@ def test_what_is_wrong_is_said() -> None:
 def test_another_download_has_another_fingerprint() -> None:
     other = dataclasses.replace(WHOLE, manifest={**MANIFEST, "revision": "v2"})
     assert other.fingerprint != WHOLE.fingerprint
+    healed = dataclasses.replace(WHOLE, manifest={**MANIFEST, "verified": "2026-11-22T10:00:00+00:00"})
+    assert healed.fingerprint != WHOLE.fingerprint
     own = ModelFiles({"m.safetensors": 5}, None, {"a": 1})
     assert own.fingerprint != dataclasses.replace(own, sizes={"m.safetensors": 6}).fingerprint

@@ -42,6 +42,12 @@ def test_what_a_killed_run_left_is_not_needed_again() -> None:
     assert "(1.0 GB for vLLM's packages)" in full(0.5, environment=7 * GB, model=2 * GB)[0]
 
 
+def test_copies_of_a_model_on_the_host_count_as_begun() -> None:
+    cache = "/root/.cache/modelscope/hub/models/Qwen/Qwen3-0___6B"
+    staging = "/srv/dify-vllm/models/.staging/Qwen--Qwen3-0.6B@master"
+    assert model_need(server(), GB, [cache]).begun == (staging, cache)
+
+
 @pytest.mark.parametrize(
     ("serving", "gb"),
     [

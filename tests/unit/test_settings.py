@@ -27,7 +27,7 @@ def test_defaults_make_the_owners_four_machines() -> None:
     plan = build()
     assert plan.servers["chat"].endpoint == "http://10.0.0.1:8080/v1"
     assert plan.servers["chat"].settings.max_model_len == 1024
-    assert plan.servers["chat"].model_dir == "/srv/dify-vllm/models/Qwen--Qwen3-0.6B"
+    assert plan.servers["chat"].model_dir == "/srv/dify-vllm/models/Qwen--Qwen3-0.6B@master"
     assert plan.servers["embed"].endpoint == "http://host.docker.internal:18001/v1"
     assert [server.listen_address for server in plan.servers.values()] == [
         "0.0.0.0",
@@ -36,6 +36,16 @@ def test_defaults_make_the_owners_four_machines() -> None:
     ]
     assert plan.dify_url == "http://10.0.0.4:81"
     assert [server.role for server in plan.on("b")] == ["embed"]
+
+
+def test_each_revision_has_a_folder_of_its_own() -> None:
+    server = build(a={"chat": {"revision": "v1.0.0"}}).servers["chat"]
+    assert server.model_dir == "/srv/dify-vllm/models/Qwen--Qwen3-0.6B@v1.0.0"
+    assert server.staging_dir == "/srv/dify-vllm/models/.staging/Qwen--Qwen3-0.6B@v1.0.0"
+    other = build().servers["chat"]
+    assert server.revisions == other.revisions
+    for folder, beginning in zip((other.model_dir, other.staging_dir), server.revisions, strict=True):
+        assert folder.startswith(beginning)
 
 
 def test_an_own_folder_is_used_as_it_is() -> None:
@@ -97,6 +107,10 @@ def test_an_own_folder_is_used_as_it_is() -> None:
             "a",
             {"chat": {"extra_args": ["--conv=embed"]}},
             "--conv stands for --convert, which is managed by a setting of its own",
+        ),
+        *(
+            ("a", {"chat": {"revision": name}}, f"a: chat.revision = {name!r}: must begin with a letter")
+            for name in ("", "release/1.0", "../x", "-v", "a b", "v1\n", "x" * 101)
         ),
         (
             "a",
