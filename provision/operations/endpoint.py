@@ -49,8 +49,8 @@ def served(*, server: ModelServer) -> Commands:
                 timeout=server.serving.start_timeout,
             )
     except (EndpointError, KeeperUnavailableError) as error:
-        yield _last_log_lines(server)
-        yield failure(f"Prove {server.role}", str(error), advice="The lines above are the end of vLLM's log")
+        told = failure(f"Prove {server.role}", str(error), advice="The lines above are the end of vLLM's log")
+        yield _after_the_log(server, told)
         return
     host.noop(proof)
 
@@ -121,6 +121,7 @@ def _tunnel_trouble(server: ModelServer) -> str | None:
     return reason(log, server.tunnel, server.role)
 
 
-def _last_log_lines(server: ModelServer) -> StringCommand:
+def _after_the_log(server: ModelServer, told: StringCommand) -> StringCommand:
+    """One command: pyinfra shows only what the failing one has printed."""
     log = ServiceLog().command(service_name(server, "vllm"), service_dir(server, "vllm"))
-    return StringCommand("{", log, "; } >&2")
+    return StringCommand("{", log, "; } >&2;", told)
