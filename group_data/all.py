@@ -1,10 +1,14 @@
 """What every model server of a host shares. Each line is the default; change it here or in an inventory."""
 
 serving = {
-    # Models, environments, caches, logs; on a rented box its data disk (/hy-tmp, /root/autodl-tmp).
-    "data_dir": "/srv/dify-vllm",
-    # The account that vLLM and its gateway run under; "root" where data_dir lies under /root.
-    "user": "dify-vllm",
+    # Of a rented box: "gpushare", "autodl", "runpod" or "vast.ai"; its data disk, published port and start
+    # hook are then known.
+    "provider": None,
+    # Models, environments, caches, logs; None is the provider's data disk, or /srv/dify-vllm.
+    "data_dir": None,
+    # The account that vLLM and its gateway run under; None is root where data_dir lies under /root, and
+    # dify-vllm elsewhere.
+    "user": None,
     # Pinned packages of vLLM's environment; another file for another build (CPU, ROCm).
     "vllm_requirements": "requirements/vllm-cuda.txt",
     # vLLM before 0.14.1 is refused, unless this names what it is open to: "CVE-2026-22778".

@@ -14,11 +14,11 @@ chat = {
     "max_model_len": 1024,
     # GPUs that share the model: a number, or "auto" for all of the host.
     "tensor_parallel_size": 1,
-    # Loopback port of vLLM itself, and where its gateway listens; None is 127.0.0.1 at the end of a tunnel,
-    # else every interface.
+    # Loopback port of vLLM itself, and where its gateway listens. None is 127.0.0.1 at the end of a tunnel,
+    # else every interface; and the port that the host's provider publishes, else 8080.
     "vllm_port": 8000,
     "listen_address": None,
-    "listen_port": 8080,
+    "listen_port": None,
     # How Dify reaches it: "direct" on a LAN; "tunnel" through ssh, so that the box publishes nothing else;
     # "public" by a port that a provider publishes, in clear text.
     "transport": "direct",

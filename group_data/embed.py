@@ -9,7 +9,7 @@ embed = {
     "tensor_parallel_size": 1,
     "vllm_port": 8001,
     "listen_address": None,
-    "listen_port": 8080,
+    "listen_port": None,
     # On a rented server: nothing is public there but ssh.
     "transport": "tunnel",
     "endpoint": None,

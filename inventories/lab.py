@@ -34,7 +34,9 @@ def _host(address, **data):
 chat = [_host(lab.GPU_CHAT, chat=_CPU, serving=_SERVING)]
 embed = [_host(lab.GPU_EMBED, embed=_CPU, serving=_SERVING)]
 # Rented: no systemd, an odd ssh port, one port published under another number; nothing listens behind it.
-score = [_host(lab.GPU_SCORE, serving=_SERVING, score={**_CPU, "listen_port": lab.RENTED_INSIDE_PORT})]
+# What vast.ai calls when a box starts, this box calls too.
+_RENTED = {**_SERVING, "provider": "vast.ai", "data_dir": "/srv/dify-vllm"}
+score = [_host(lab.GPU_SCORE, serving=_RENTED, score={**_CPU, "listen_port": lab.RENTED_INSIDE_PORT})]
 dify = [
     _host(
         lab.DIFY_WSL,

@@ -20,10 +20,10 @@ chat = [("gpu-box", {**_SSH, "ssh_hostname": "192.168.1.50", "chat": {"max_model
 
 # Two rented GPU servers (gpushare). Dify reaches them through ssh: nothing of them is public but their
 # sshd, on the provider's odd port. Or, in clear text, by the one inside port that the provider publishes:
-# "embed": {"transport": "public", "listen_port": 8080, "endpoint": "http://i-2.gpushare.com:42141/v1"}
-# /hy-tmp is the provider's data disk; what lies there is gone a day after power-off, and the next run
-# brings it back.
-_RENTED = {"data_dir": "/hy-tmp/dify-vllm", "index_url": "https://mirrors.aliyun.com/pypi/simple"}
+# "embed": {"transport": "public", "endpoint": "http://i-2.gpushare.com:42141/v1"}
+# That port is known by the provider's name, and so is its data disk (/hy-tmp), where everything is gone a day
+# after power-off until the next run.
+_RENTED = {"provider": "gpushare", "index_url": "https://mirrors.aliyun.com/pypi/simple"}
 embed = [
     (
         "rented-embed",

@@ -8,7 +8,7 @@ import sys
 import time
 
 from lab import daemon, hosts, lifecycle
-from lab.addresses import ALL
+from lab.addresses import ALL, HOSTS
 from lab.containers import name_of
 from lab.docker import Docker, DockerError
 from lab.trees import TreeError
@@ -47,6 +47,8 @@ def _arguments() -> argparse.Namespace:
     down.add_argument("--cache", action="store_true", help="remove the cache and the images too")
     actions.add_parser("status", help="list its containers; exit 3 when there are none")
     names = [address.name for address in ALL]
+    wipe = actions.add_parser("wipe", help="replace a host by a blank one with another ssh key")
+    wipe.add_argument("host", choices=[address.name for address in HOSTS])
     for action, about in (("reboot", "restart a host and wait for it"), ("logs", "show what a host printed")):
         actions.add_parser(action, help=about).add_argument("host", choices=names)
     return parser.parse_args()
@@ -65,6 +67,8 @@ def _do(given: argparse.Namespace) -> int:
         return 3
     if given.action == "reboot":
         hosts.reboot(given.host)
+    elif given.action == "wipe":
+        lifecycle.wipe(given.host)
     elif given.action == "logs":
         _show_logs(docker, name_of({address.name: address for address in ALL}[given.host]))
     else:

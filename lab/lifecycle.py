@@ -14,6 +14,7 @@ from lab.dify import images as dify_images
 from lab.docker import LABEL, Docker
 from lab.hosts import boot, catalogue, drive_c, keys
 from lab.hosts import images as host_images
+from lab.hosts import wipe as wipe_host
 from lab.steps import step
 from lab.surroundings import git_server, model_hub, registry
 from lab.surroundings import images as service_images
@@ -47,6 +48,16 @@ def up() -> None:
     keys.ensure_pair()
     _together(*(partial(boot, docker, host) for host in catalogue.hosts(real_dify())))
     keys.write_known_hosts(docker)
+
+
+def wipe(name: str) -> None:
+    """Replace a host of the running lab by a blank one; nobody is told its new ssh key.
+
+    Raises:
+        as in `up`.
+    """
+    found = {host.address.name: host for host in catalogue.hosts(real_dify())}
+    wipe_host(daemon.ensure(), found[name])
 
 
 def _model_hub(docker: Docker) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from pyinfra import inventory as pyinfra_inventory
 from pyinfra.api.exceptions import DeployError, InventoryError
 
+from provision.connectors.host_keys import give_advice
 from provision.domain.deployment import ROLES, Deployment, deployment
 from provision.domain.packages import packages, unsafe
 from provision.domain.settings import ServingSettings
@@ -26,12 +27,15 @@ GROUP_DATA = Path("group_data")
 def check(variables: Mapping[str, Any]) -> None:
     """Validate an inventory file; call it in the file's last line as ``check(globals())``.
 
+    From then on a refused host key is explained, too.
+
     Args:
         variables: the file's global names; its lists are pyinfra's groups.
 
     Raises:
         InventoryError: pyinfra prints it and ends with exit code 1, before it connects.
     """
+    give_advice()
     groups = {
         # pyinfra takes a group as a list of hosts, or as a pair of that list and the group's data.
         name: value if isinstance(value, tuple) else (value, {})

@@ -8,8 +8,8 @@ from pyinfra.api import deploy
 from provision.domain.deployment import Deployment
 from provision.facts.init import Systemd
 from provision.operations import endpoint, python
-from provision.operations.service import supervisord
-from provision.operations.vllm import environment_dir, gateway, services_dir, vllm
+from provision.operations.service import start_hook, supervisord
+from provision.operations.vllm import environment_dir, gateway, vllm
 from provision.templates import text
 
 
@@ -28,7 +28,9 @@ def serve_models(deployment: Deployment) -> None:
         serving=serving,
     )
     if not host.get_fact(Systemd):
-        supervisord(name="Have supervisord run", services=services_dir(servers[0]))
+        supervisord(name="Have supervisord run")
+        if serving.preset and serving.preset.start_hook:
+            start_hook(name="Have the box start supervisord", path=serving.preset.start_hook)
     for server in host.loop(servers):
         vllm(name="Serve the model with vLLM", server=server)
     for server in host.loop(servers):

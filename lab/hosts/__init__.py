@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lab.hosts.boot import BootError, boot, reboot
+from lab.hosts.boot import BootError, boot, reboot, wipe
 
-__all__ = ["BootError", "boot", "reboot"]
+__all__ = ["BootError", "boot", "reboot", "wipe"]

@@ -45,6 +45,13 @@ def reboot(name: str) -> None:
         _wait(docker, address)
 
 
+def wipe(docker: Docker, container: Container) -> None:
+    """Replace a host by a blank one with another ssh key, as a provider does; errors as in `boot`."""
+    with step(f"wipe of {container.address.name}"):
+        docker.run("rm", "--force", "--volumes", container.name)
+    boot(docker, container)
+
+
 def _wait(docker: Docker, address: Address) -> None:
     container = name_of(address)
     if address.ssh_port is not None:

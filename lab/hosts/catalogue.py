@@ -35,6 +35,9 @@ SYSTEMD = (
     "--tmpfs=/run/lock",
 )
 
+# What a renter may have in there: it ends before its last line, which has no newline.
+RENTERS_SCRIPT = "#!/bin/bash\necho started >>/root/starts.log\nexit 0\necho never reached"
+
 # A GPU server gives half its memory to shared memory; Docker's 64 MB stop vLLM's worker processes.
 SHARED_MEMORY = "--shm-size=2g"
 
@@ -79,7 +82,7 @@ def _rented() -> Container:
         images.GPU,
         options=("--init", f"--publish={ip}:{port}:{RENTED_INSIDE_PORT}", SHARED_MEMORY, *_packages()),
         command=("rented-start", str(GPU_SCORE.ssh_port)),
-        files=_login() | _pip_file(),
+        files=_login() | _pip_file() | {"/root/onstart.sh": File(RENTERS_SCRIPT)},
     )
 
 

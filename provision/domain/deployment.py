@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from provision.domain.dify_env import MANAGED
+from provision.domain.gpu_providers import PROVIDERS
 from provision.domain.settings import (
     LOOPBACK,
     MODEL_ROLES,
@@ -140,10 +141,14 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
 
 def _server(role: ModelRole, host: str, values: Mapping[str, Any], dify_hosts: Sequence[str]) -> ModelServer:
     problems = []
+    raw = {role: dict(values.get(role, {})), "serving": values.get("serving", {})}
+    preset = PROVIDERS.get(str(raw["serving"].get("provider")))
+    if preset and preset.listen_port and raw[role].get("listen_port") is None:
+        raw[role]["listen_port"] = preset.listen_port
     parsed = {}
-    for namespace in (role, "serving"):
+    for namespace, given in raw.items():
         try:
-            parsed[namespace] = parse(namespace, values.get(namespace, {}), where=host)
+            parsed[namespace] = parse(namespace, given, where=host)
         except SettingsError as error:
             problems += error.problems
     if problems:

@@ -17,6 +17,17 @@ STATE = "state"
 # its own with the process title.)
 STARTED = f"{STATE}/started"
 
+# A supervisord kills the group of a program that it stops, not of one that died: vLLM's engine would live
+# on and keep the GPU's memory. So would everything when supervisord itself is killed. Hence each start first
+# ends what is left of the group of the start before. The group's number may be another's by now: ours have
+# our folder as their working directory.
+_END_LEFTOVERS = """\
+[ -e started ] && read -r group _ <started && for process in /proc/[0-9]*; do
+  [ "$(readlink "$process/cwd")" = "$(pwd -P)" ] && stat=$(cat "$process/stat") || continue
+  set -- ${stat##*) } # state, parent, group
+  [ "$3" = "$group" ] && [ "$process" != "/proc/$$" ] && kill -KILL "${process#/proc/}"
+done 2>/dev/null"""
+
 
 @dataclass(frozen=True)
 class Service:
@@ -59,6 +70,15 @@ class Service:
 
     def launcher_script(self) -> str:
         """A shell script both supervisors run, so that arguments are quoted once and by one rule."""
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in self.env.items()]
-        lines += [f'echo "$$ {self.digest}" >{shlex.quote(f"{self.directory}/{STARTED}")}']
-        return "\n".join(["#!/bin/sh", f"# {self.description}", *lines, f"exec {shlex.join(self.argv)}", ""])
+        return "\n".join(
+            [
+                "#!/bin/sh",
+                f"# {self.description}",
+                f"cd {shlex.quote(self.state)} || exit",
+                _END_LEFTOVERS,
+                *(f"export {name}={shlex.quote(value)}" for name, value in self.env.items()),
+                f'echo "$$ {self.digest}" >started',
+                f"exec {shlex.join(self.argv)}",
+                "",
+            ]
+        )

@@ -8,8 +8,9 @@ model servers share.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Address
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -24,6 +25,7 @@ from pydantic import (
 )
 
 from provision.domain.flags import managed
+from provision.domain.gpu_providers import PROVIDERS, GpuProvider, ProviderName
 
 LOOPBACK = ("localhost", "127.", "::1", "0.0.0.0")  # noqa: S104 - compared, never bound
 
@@ -126,13 +128,22 @@ Transport = Literal["tunnel", "direct", "public"]
 GpuCount = Annotated[int | Literal["auto"], PlainValidator(_gpus)]
 
 
+def _left_out(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The given values; of those names, ``None`` means that none is given."""
+    return {name: value for name, value in given.items() if name not in names or value is not None}
+
+
 class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class ServingSettings(Settings):
-    """What every model server of a host shares: places, packages, the model hub."""
+    """What every model server of a host shares: places, packages, the model hub.
 
+    ``data_dir`` and ``user`` may be left to the provider of the host (``None``).
+    """
+
+    provider: ProviderName | None = None
     data_dir: PlainPath = "/srv/dify-vllm"
     user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] = "dify-vllm"
     vllm_requirements: Text = "requirements/vllm-cuda.txt"
@@ -149,9 +160,28 @@ class ServingSettings(Settings):
     requests_per_second: Annotated[int, Field(ge=1, le=10000)] = 200
     requests_at_once: Annotated[int, Field(ge=1, le=10000)] = 256
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_provider(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        values = _left_out(given, "data_dir", "user")
+        if preset := PROVIDERS.get(str(values.get("provider"))):
+            values.setdefault("data_dir", preset.data_dir)
+        # Nobody but root may pass /root.
+        if str(values.get("data_dir")).startswith("/root/"):
+            values.setdefault("user", "root")
+        return values
+
+    @property
+    def preset(self) -> GpuProvider | None:
+        """What is known of the host's provider."""
+        return PROVIDERS[self.provider] if self.provider else None
+
 
 class ModelSettings(Settings):
-    """One model behind one gateway; the three roles differ only in their defaults."""
+    """One model behind one gateway; the three roles differ only in their defaults.
+
+    ``listen_port`` may be left to the provider of the host (``None``).
+    """
 
     model: ModelId
     revision: Revision = "master"
@@ -168,6 +198,11 @@ class ModelSettings(Settings):
     tunnel_address: SshAddress | None = None
     extra_args: list[Text] = []
     env: Environment = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _usual_port(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        return _left_out(given, "listen_port")
 
     @field_validator("extra_args")
     @classmethod

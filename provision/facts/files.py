@@ -1,4 +1,4 @@
-"""Permissions on the way to a file."""
+"""Small questions about files."""
 
 from __future__ import annotations
 
@@ -23,3 +23,22 @@ class ClosedFolder(FactBase[str]):
     def process(self, output: list[str]) -> str:
         # Printed from the path upwards: the last one is met first.
         return output[-1].strip() if output else ""
+
+
+class HoldsLine(FactBase[bool]):
+    """Whether a file has exactly this line; not when there is no such file."""
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def command(self, path: str, line: str) -> StringCommand:
+        return StringCommand(
+            "! grep --quiet --no-messages --line-regexp --fixed-strings --regexp",
+            QuoteString(line),
+            QuoteString(path),
+            "|| echo yes",
+        )
+
+    def process(self, output: list[str]) -> bool:
+        return output == ["yes"]

@@ -54,14 +54,14 @@ def served(*, server: ModelServer) -> Commands:
                 timeout=server.serving.start_timeout,
             )
     except (EndpointError, KeeperUnavailableError) as error:
-        yield _last_log_lines(server)
         # Even where another could reach it: an embedding model in a cross-encoder's place ranks texts too.
         progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {error}"
-        yield failure(
+        told = failure(
             f"Prove {server.role} on {server.host}",
             str(error),
             advice="The lines above are the end of vLLM's log",
         )
+        yield _after_the_log(server, told)
         return
     host.noop(proof)
 
@@ -157,6 +157,7 @@ def _tunnel_trouble(server: ModelServer) -> str | None:
     return reason(log, server.tunnel, server.role)
 
 
-def _last_log_lines(server: ModelServer) -> StringCommand:
+def _after_the_log(server: ModelServer, told: StringCommand) -> StringCommand:
+    """One command: pyinfra shows only what the failing one has printed."""
     log = ServiceLog().command(service_name(server, "vllm"), service_dir(server, "vllm"))
-    return StringCommand("{", log, "; } >&2")
+    return StringCommand("{", log, "; } >&2;", told)

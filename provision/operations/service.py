@@ -11,7 +11,8 @@ from pyinfra.facts.files import Directory, File
 from pyinfra.operations import files
 
 from provision.domain.secrets import ETC
-from provision.domain.service import STARTED, Service
+from provision.domain.service import Service
+from provision.facts.files import HoldsLine
 from provision.facts.init import Systemd
 from provision.facts.service import ServiceStatus, SupervisordRuns, SupervisorProgram, SystemdService
 from provision.operations.secrets import secret_file
@@ -19,32 +20,56 @@ from provision.templates import render
 
 SUPERVISOR = f"{ETC}/supervisor"
 SUPERVISOR_CONFIGURATION = f"{SUPERVISOR}/supervisord.conf"
+START_SUPERVISORD = f"{SUPERVISOR}/start"
+HOOK = f"{START_SUPERVISORD} >/dev/null 2>&1 & # added by dify-vllm-deploy"
 
 Commands = Generator[StringCommand | FileUploadCommand, None, None]
 
 
 @operation()
-def supervisord(*, services: str) -> Commands:
-    """Have our own supervisord run; on a host without systemd nothing else would start it.
-
-    Args:
-        services: the folder that holds the services' folders. Programs that a killed supervisord left
-            behind there would keep their ports from the new one, and are ended first.
-    """
+def supervisord() -> Commands:
+    """Have our own supervisord run, on a host without systemd."""
     yield from files.directory._inner(path=f"{SUPERVISOR}/conf.d", mode="755")
-    configuration = StringIO(render("supervisord.conf.j2", directory=SUPERVISOR))
-    yield from files.put._inner(src=configuration, dest=SUPERVISOR_CONFIGURATION, mode="644")
+    for template, path, mode in (
+        ("supervisord.conf.j2", SUPERVISOR_CONFIGURATION, "644"),
+        ("supervisord_start.sh.j2", START_SUPERVISORD, "755"),
+    ):
+        text = StringIO(render(template, directory=SUPERVISOR))
+        yield from files.put._inner(src=text, dest=path, mode=mode)
     if host.get_fact(SupervisordRuns, configuration=SUPERVISOR_CONFIGURATION):
         host.noop("supervisord runs")
         return
-    # A process is ours when it is in the service's own folder; supervisord made each the leader of a group.
-    yield StringCommand(
-        "for started in", StringCommand(QuoteString(services), f"/*/{STARTED}", _separator=""), "; do",
-        'read -r pid digest 2>/dev/null <"$started" || continue;',
-        '[ "$(readlink "/proc/$pid/cwd")" = "$(dirname "$started")" ] || continue;',
-        'kill -TERM -- "-$pid"; sleep 2; kill -KILL -- "-$pid" 2>/dev/null; done; true',
+    yield StringCommand(START_SUPERVISORD)
+
+
+@operation()
+def start_hook(*, path: str) -> Commands:
+    """Have supervisord started whenever the box starts, by the shell script that its provider then runs.
+
+    The script may be somebody else's: one line is added, at the top, since many a script ends with a program
+    that does not return (vast-ai/base-image's entrypoint). The line neither waits nor fails, because the rest
+    of the box's start may depend on the script (RunPod's ends when it fails).
+
+    Args:
+        path: the script; it need not exist yet.
+    """
+    if host.get_fact(HoldsLine, path=path, line=HOOK):
+        host.noop(f"{path} starts supervisord")
+        return
+    yield hooked(path)
+
+
+def hooked(path: str) -> StringCommand:
+    """A command that adds our line to a shell script, below a first line that names the shell."""
+    script, line = QuoteString(path), QuoteString(HOOK)
+    below, above = QuoteString(f"1a\\{HOOK}"), QuoteString(f"1i\\{HOOK}")
+    # sed writes a new file and renames it, with the old one's owner and mode, where a link leads to.
+    return StringCommand(
+        "if [ -s", script, "]; then",
+        'if [ "$(head -c 2', script, ')" = "#!" ]; then set --', below, "; else set --", above, "; fi;",
+        'LC_ALL=C sed --in-place --follow-symlinks "$1"', script, ";",
+        "else printf '#!/bin/sh\\n%s\\n'", line, ">", script, "&& chmod 755", script, "; fi",
     )  # fmt: skip
-    yield StringCommand("supervisord -c", QuoteString(SUPERVISOR_CONFIGURATION))
 
 
 def folders(wanted: Service) -> Commands:
@@ -123,10 +148,12 @@ def _under_supervisord(wanted: Service) -> Commands:
     if _as_wanted(status, wanted):
         return
     # "update" starts what is new and restarts what has a new definition, and says so; where it has
-    # nothing to say only the launcher differs or the program is down.
+    # nothing to say only the launcher differs or the program is down. Added again rather than restarted:
+    # that would wait for startsecs.
     yield StringCommand(
         _control("reread"), ">/dev/null && said=$(", _control("update", wanted.name),
-        ') && { [ -n "$said" ] ||', _control("restart", wanted.name), "; }",
+        ') && { [ -n "$said" ] || {', _control("stop", wanted.name), ";",
+        _control("remove", wanted.name), "&&", _control("add", wanted.name), "; }; }",
     )  # fmt: skip
 
 

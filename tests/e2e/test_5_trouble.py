@@ -77,14 +77,6 @@ def test_a_process_that_is_older_than_its_files_is_restarted(on: Callable[..., s
     assert apply().changed == {}
 
 
-def test_a_rebooted_box_without_systemd_is_brought_back() -> None:
-    reboot("gpu-score")
-    run = apply()
-    assert run.code == 0, run.output[-4000:]
-    assert run.changed == {"Serving | Have supervisord run": ["gpu-score"]}
-    assert apply().changed == {}
-
-
 def test_a_rebooted_dify_host_comes_up_by_itself(on: Callable[..., str]) -> None:
     written = writes_at_the_door(on)
     reboot("dify-wsl")
