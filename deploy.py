@@ -15,11 +15,13 @@ from tasks.tunnel import open_tunnels
 from tasks.verify import verify
 from tasks.windows import open_to_the_lan
 from tasks.wire import wire
+from tasks.wsl import follow_the_address, stay_up
 
 without_delay(host)
 deployment = current()
 
 preflight(deployment)
+stay_up(deployment)
 keys(deployment)
 barrier(name="The keys exist")
 
@@ -38,4 +40,5 @@ barrier(name="The models answer and Dify is up")
 
 wire(deployment)
 open_to_the_lan(deployment)
+follow_the_address(deployment)
 verify(deployment)

@@ -37,7 +37,7 @@ embed = [_host(lab.GPU_EMBED, embed=_CPU, serving=_SERVING)]
 score = [_host(lab.GPU_SCORE, serving=_SERVING, score={**_CPU, "listen_port": lab.RENTED_INSIDE_PORT})]
 dify = [
     _host(
-        lab.DIFY_WSL,
+        lab.dify_wsl(),
         dify={"public_url": f"http://{lab.WINDOWS.ip}:81", "bot": {"max_tokens": 256}},
     )
 ]

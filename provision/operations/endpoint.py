@@ -94,6 +94,8 @@ def reachable(*, server: ModelServer) -> Commands:
 @operation()
 def complete() -> Commands:
     """Fail when something could not be done, and say what."""
+    for remark in progress.remarks:
+        logger.warning(f"{host.print_prefix}{remark}")
     if not progress.not_done:
         host.noop("everything is done")
         return
