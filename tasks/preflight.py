@@ -18,7 +18,7 @@ from provision.domain.model_size import Model, sized
 from provision.domain.packages import Packages, packages
 from provision.domain.room import Need, disk_problems, environment_need, model_need, port_problems
 from provision.domain.settings import ModelRole
-from provision.domain.wsl import HOLD_TASK
+from provision.domain.wsl_settings import HOLD_TASK
 from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi, TcpListeners
 from provision.facts.model import ModelFolder

@@ -9,7 +9,7 @@ from pyinfra.api import deploy
 from pyinfra.operations import files
 
 from provision.domain.deployment import Deployment
-from provision.domain.wsl import BINFMT_CONF, BINFMT_ENTRY
+from provision.domain.wsl_settings import BINFMT_CONF, BINFMT_ENTRY
 from provision.facts.windows import IsWsl
 from provision.operations import apt, wsl
 

@@ -7,7 +7,7 @@ from base64 import b64decode
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain.secrets import ETC
-from provision.domain.wsl import HOLD_TASK, mounted
+from provision.domain.wsl_settings import HOLD_TASK, mounted
 from provision.facts.windows import DRIVE, program
 
 # Holds the id of the boot under which a setting of WSL was changed. It is that of the virtual machine, which

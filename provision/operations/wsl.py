@@ -14,10 +14,11 @@ from pyinfra.operations import files
 
 from provision import progress
 from provision.connectors.tuning import without_delay
-from provision.domain import windows_door, wsl
+from provision.domain import windows_door
 from provision.domain.ini_file import Key, decode, encode, first_nonsense, means, values, with_values
 from provision.domain.secrets import ETC
 from provision.domain.service import Service
+from provision.domain.wsl_settings import HOLD_TASK, WSL_CONF, WSL_CONF_KEYS, WSLCONFIG, WSLCONFIG_KEYS
 from provision.facts.init import Systemd
 from provision.facts.windows import DRIVE, program
 from provision.facts.wsl import BOOT_ID, RESTART_DUE, BootId, RestartDue, WindowsProfile
@@ -53,8 +54,8 @@ def settings(*, drive: str = DRIVE) -> Commands:
             advice="WSL's interop and automount have to be on (/etc/wsl.conf); `wsl --shutdown` repairs most",
         )
         return
-    changed = yield from _keys(f"{profile}/{wsl.WSLCONFIG}", wsl.WSLCONFIG_KEYS, strict=False)
-    changed |= yield from _keys(wsl.WSL_CONF, wsl.WSL_CONF_KEYS, strict=True)
+    changed = yield from _keys(f"{profile}/{WSLCONFIG}", WSLCONFIG_KEYS, strict=False)
+    changed |= yield from _keys(WSL_CONF, WSL_CONF_KEYS, strict=True)
     if not changed:
         host.noop("WSL is set to stay up")
 
@@ -138,7 +139,7 @@ def restart(*, allowed: bool, drive: str = DRIVE, timeout: int = 300) -> Command
         return
     if state.is_executing:
         progress.remarks.append(
-            f"WSL's idle timeouts count after its next restart; until then the task '{wsl.HOLD_TASK}' alone "
+            f"WSL's idle timeouts count after its next restart; until then the task '{HOLD_TASK}' alone "
             f"keeps it up. To restart it, {permit}{BY_HAND}"
         )
     host.noop("the restart waits")
@@ -163,7 +164,7 @@ def _come_back(state: State, host: Host, before: str, timeout: int) -> bool:  # 
     host.log_styled(
         f"{RESTART_STEP}: {host.name} is not reachable again after {timeout} s. If its address has changed, "
         "put the new one into the inventory; if it does not run, look at the task "
-        f"'{wsl.HOLD_TASK}' on Windows",
+        f"'{HOLD_TASK}' on Windows",
         fg="red",
         log_func=logger.error,
     )
@@ -182,13 +183,7 @@ def follow_address(*, drive: str = DRIVE) -> Commands:
     watcher = Service(
         name=WATCHER,
         description="Has Windows forward its ports to this distribution's present address",
-        argv=[
-            "/usr/bin/python3", path,
-            "--request", f"{drive}/{windows_door.REQUEST}",
-            "--result", f"{drive}/{windows_door.RESULT}",
-            "--schtasks", f"{drive}/Windows/System32/schtasks.exe",
-            "--task", windows_door.TASK_NAME,
-        ],
+        argv=["/usr/bin/python3", path, "--drive", drive, "--task", windows_door.TASK_NAME],
         user="root",
         directory=WATCHER_FOLDER,
         inputs=[hashlib.sha256(source.encode()).hexdigest()],

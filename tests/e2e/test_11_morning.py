@@ -14,7 +14,7 @@ from conftest import apply, processes, writes_at_the_door
 from lab import addresses, waiting
 from lab.hosts import reboot
 from provision.domain.portproxy import REGISTRY_KEY, parse_registry
-from provision.domain.wsl import HOLD_TASK
+from provision.domain.wsl_settings import HOLD_TASK
 
 pytestmark = pytest.mark.usefixtures("converged")
 

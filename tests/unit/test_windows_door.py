@@ -13,7 +13,7 @@ import tree_sitter_powershell
 from provision.domain import windows_door
 from provision.domain.portproxy import Rule
 from provision.domain.windows_door import DoorRefusedError, Request, RequestedRule
-from provision.domain.wsl import HOLD_TASK
+from provision.domain.wsl_settings import HOLD_TASK
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = [ROOT / "bootstrap/windows.ps1", ROOT / "bootstrap/door.ps1"]

@@ -5,7 +5,11 @@ Source: documentation of WSL, "basic commands": it ends all distributions and th
 
 from __future__ import annotations
 
-from standins import machine, state
+import subprocess
+
+from standins import state
+
+STOPPED_HOOK = state.DRIVE / "lab/hooks/wsl-stopped"
 
 
 def main(arguments: list[str]) -> int:
@@ -13,5 +17,5 @@ def main(arguments: list[str]) -> int:
     code = 0 if arguments == ["--shutdown"] else 1
     state.log_call("wsl.exe", arguments, code=code, write=code == 0)
     if code == 0:
-        machine.shut_down()
+        subprocess.call([STOPPED_HOOK], stdin=subprocess.DEVNULL)
     return code

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from provision.domain.wsl import mounted
+from provision.domain.wsl_settings import mounted
 from provision.facts.wsl import BootId, HoldRegistered, RestartDue, WindowsProfile
 
 
