@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -57,13 +58,13 @@ def test_a_restart_of_wsl_waits_for_permission(on: On) -> None:
     """The owner has undone one key; the rest of the file is hers, and stays as it is."""
     file = on("dify-wsl", "cat", WSLCONFIG)
     assert "\r\nmemory=8GB   # half of it\r\n" in file
-    on("dify-wsl", "sed", "-i", "s/^vmIdleTimeout=-1/vmIdleTimeout = 60000  # a minute/", WSLCONFIG)
+    on("dify-wsl", "sed", "-i", r"s/^vmIdleTimeout.*\r/vmIdleTimeout = 60000  # a minute\r/", WSLCONFIG)
     boot, running = on("dify-wsl", "cat", BOOT_ID), processes(on)
     run = apply()
     assert run.code == 0, run.output[-4000:]
     assert run.changed == {SETTINGS: ["dify-wsl"]}
-    assert on("dify-wsl", "cat", WSLCONFIG) == file.replace(
-        "vmIdleTimeout=-1", "vmIdleTimeout = -1  # a minute"
+    assert on("dify-wsl", "cat", WSLCONFIG) == re.sub(
+        "(?m)^vmIdleTimeout.*\r", "vmIdleTimeout = -1  # a minute\r", file
     )
     again = apply()
     assert again.changed == {}
