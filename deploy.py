@@ -16,11 +16,13 @@ from tasks.tunnel import open_tunnels
 from tasks.verify import verify
 from tasks.windows import open_to_the_lan
 from tasks.wire import wire
+from tasks.wsl import follow_the_address, stay_up
 
 without_delay(host)
 deployment = current()
 
 preflight(deployment)
+stay_up(deployment)
 keys(deployment)
 barrier(name="The keys exist")
 
@@ -40,5 +42,6 @@ barrier(name="The models answer and Dify is up")
 
 wire(deployment)
 open_to_the_lan(deployment)
+follow_the_address(deployment)
 nothing_public_by_accident(deployment)
 verify(deployment)

@@ -2,14 +2,20 @@
 #Requires -RunAsAdministrator
 <#
 .SYNOPSIS
-Builds the elevated door, once, as administrator. Running it again renews it.
+Prepares Windows for the deploy, once, as administrator. Running it again renews everything.
 
 .DESCRIPTION
-The deploy runs inside WSL and must not become administrator of Windows. The one thing that it needs an
-administrator for, forwarding a port, is done by door.ps1, which a scheduled task runs. This script
-  1. puts door.ps1 and the allowed ports into a folder that only administrators may write,
-  2. makes the folder into which the owner of the distribution writes requests,
-  3. registers the task, and lets its owner start it, but not change it.
+The deploy runs inside WSL and must not become administrator of Windows. What needs an administrator is done
+here, or by door.ps1, which a scheduled task runs. This script
+  1. puts door.ps1 and the allowed ports into a folder that only administrators may write, makes the folder into
+     which the owner of the distribution writes requests, and registers the task "dify-vllm-deploy door", which
+     the owner may start, but not change;
+  2. with -PublicKey: installs Windows' own OpenSSH server, lets that key in, and opens port 22 to the local
+     subnet;
+  3. installs WSL and the distribution where they are missing;
+  4. registers the task "dify-vllm-deploy hold", which starts the distribution when Windows starts, nobody need
+     log in, and again within a minute whenever it has ended. It runs as the owner without elevation: whatever
+     starts a distribution elevated makes everything in it administrator of Windows.
 
 From an elevated PowerShell, in the folder of the project:
   powershell -ExecutionPolicy Bypass -File bootstrap\windows.ps1 -AllowedPorts 81
@@ -20,18 +26,29 @@ Parsed by the project's tests; not run on a real Windows yet.
 TCP ports on which Windows may forward, separated by commas. Nothing inside WSL can add one.
 
 .PARAMETER Owner
-The Windows account whose distribution Dify runs in. To be given when another account is the administrator.
+The Windows account whose distribution Dify runs in. To be given when another account is the administrator. An
+account that is no administrator needs the right "Log on as a batch job" (secpol.msc) for the second task.
+
+.PARAMETER Distribution
+The name of that distribution, as "wsl --list" shows it. Left out, it is the owner's default one; where the
+owner has none, Debian is installed.
+
+.PARAMETER PublicKey
+A line of an .pub file, in quotes, that may log in by ssh as an administrator. Left out, ssh is not touched.
 #>
 [CmdletBinding()]
 param(
     # Text, since -File hands a list over as text, and "81,443" is a number in some languages.
     [Parameter(Mandatory = $true)] [string] $AllowedPorts,
-    [string] $Owner = [Security.Principal.WindowsIdentity]::GetCurrent().Name
+    [string] $Owner = [Security.Principal.WindowsIdentity]::GetCurrent().Name,
+    [ValidatePattern('\A[A-Za-z0-9._-]*\z')] [string] $Distribution,
+    [ValidatePattern('\A((ssh|ecdsa)-[a-z0-9-]+ [A-Za-z0-9+/=]+( [^\r\n]*)?)?\z')] [string] $PublicKey
 )
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
 $TaskName = 'dify-vllm-deploy door'
+$HoldTaskName = 'dify-vllm-deploy hold'
 $Folder = Join-Path $env:ProgramFiles 'dify-vllm-deploy'
 $Mailbox = Join-Path $env:ProgramData 'dify-vllm-deploy'
 
@@ -70,10 +87,86 @@ Register-ScheduledTask -Force -TaskName $TaskName -Settings $limits `
     -Description 'Forwards ports of Windows to Dify in WSL, on request of the deploy; see door.ps1.' `
     -Action (New-ScheduledTaskAction -Execute $powershell -Argument $arguments) -Principal $system | Out-Null
 
-# Generic read and execute: the owner may see and start the task, not change it.
-$service = New-Object -ComObject Schedule.Service
-$service.Connect()
-$task = $service.GetFolder('\').GetTask($TaskName)
-$task.SetSecurityDescriptor("D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGX;;;$ownerSid)", 0)
+function Grant-Start([string] $Name) {
+    # Generic read and execute: the owner may see and start the task, not change it.
+    $service = New-Object -ComObject Schedule.Service
+    $service.Connect()
+    $task = $service.GetFolder('\').GetTask($Name)
+    $task.SetSecurityDescriptor("D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GRGX;;;$ownerSid)", 0)
+}
 
+Grant-Start $TaskName
 Write-Output "The door is built: $Owner may have Windows forward TCP $($ports -join ', ') to WSL, nothing else."
+
+function Install-Ssh {
+    $server = Get-WindowsCapability -Online -Name 'OpenSSH.Server*' | Select-Object -First 1
+    if ($server.State -ne 'Installed') {
+        Add-WindowsCapability -Online -Name $server.Name | Out-Null
+        # Comes with the server and lets every address in; ours follows.
+        Disable-NetFirewallRule -Name 'OpenSSH-Server-In-TCP' -ErrorAction SilentlyContinue
+    }
+    Set-Service sshd -StartupType Automatic
+    Start-Service sshd  # makes its folder when it starts for the first time
+    $keys = Join-Path $env:ProgramData 'ssh\administrators_authorized_keys'
+    $lines = @()
+    if (Test-Path -LiteralPath $keys) { $lines = @([IO.File]::ReadAllLines($keys)) }
+    if ($lines -cnotcontains $PublicKey) { [IO.File]::WriteAllLines($keys, [string[]] ($lines + $PublicKey)) }
+    # The server ignores the file when anybody else may write it.
+    $acl = New-Object Security.AccessControl.FileSecurity
+    $acl.SetSecurityDescriptorSddlForm('O:BAG:BAD:PAI(A;;FA;;;SY)(A;;FA;;;BA)', 'Owner, Group, Access')
+    Set-Acl -LiteralPath $keys -AclObject $acl
+    Remove-NetFirewallRule -Name 'dify-vllm-deploy-ssh' -ErrorAction SilentlyContinue
+    New-NetFirewallRule -Name 'dify-vllm-deploy-ssh' -DisplayName 'ssh for dify-vllm-deploy' -Direction Inbound `
+        -Protocol TCP -LocalPort 22 -RemoteAddress LocalSubnet -Action Allow | Out-Null
+    Write-Output 'The OpenSSH server lets the key in, from the local subnet.'
+}
+
+if ($PublicKey) { Install-Ssh }
+
+function Get-Distributions {
+    # Distributions belong to an account; "wsl --list" would tell this one's, and in UTF-16.
+    $key = "Registry::HKEY_USERS\$ownerSid\Software\Microsoft\Windows\CurrentVersion\Lxss"
+    if (-not (Test-Path -LiteralPath $key)) { return }
+    $default = (Get-Item -LiteralPath $key).GetValue('DefaultDistribution')
+    Get-ChildItem -LiteralPath $key | Sort-Object { $_.PSChildName -ne $default } |
+        ForEach-Object { $_.GetValue('DistributionName') } | Where-Object { $_ }
+}
+
+# The one of the installer first: the one from the Store does not start where nobody is logged in.
+$wsl = @("$env:ProgramFiles\WSL\wsl.exe", "$env:SystemRoot\System32\wsl.exe") |
+    Where-Object { Test-Path -LiteralPath $_ } | Select-Object -First 1
+$known = @(Get-Distributions)
+if (-not $Distribution) { $Distribution = @($known + 'Debian')[0] }
+if ($known -notcontains $Distribution) {
+    if ($ownerSid -ne [Security.Principal.WindowsIdentity]::GetCurrent().User.Value) {
+        throw "$Owner has no distribution $Distribution. Log in as $Owner, run: wsl --install -d $Distribution"
+    }
+    # Installed, not started: this window is elevated.
+    & $wsl --install --distribution $Distribution --no-launch
+    if (@(Get-Distributions) -notcontains $Distribution) {
+        Write-Output 'Restart Windows, start the distribution once, and run this script again.'
+        exit 3010
+    }
+}
+
+# No password is kept (S4U). "Limited" is the owner's token without an administrator's rights. The first thing
+# that it does is to switch systemd on where nobody has decided; the next start heeds it.
+$command = "grep -qs '^ *systemd' /etc/wsl.conf || printf '[boot]\nsystemd=true\n' >>/etc/wsl.conf; " +
+    'exec sleep infinity'
+$hold = New-ScheduledTaskAction -Execute $wsl `
+    -Argument ('--distribution {0} --user root --exec sh -c "{1}"' -f $Distribution, $command)
+$unelevated = New-ScheduledTaskPrincipal -UserId $Owner -LogonType S4U -RunLevel Limited
+# Started every minute, and not again while it runs: a task is not restarted when its program merely ends.
+$triggers = @(
+    (New-ScheduledTaskTrigger -AtStartup),
+    (New-ScheduledTaskTrigger -AtLogOn -User $Owner),
+    (New-ScheduledTaskTrigger -Once -At (Get-Date) -RepetitionInterval (New-TimeSpan -Minutes 1))
+)
+$forever = New-ScheduledTaskSettingsSet -MultipleInstances IgnoreNew -ExecutionTimeLimit ([TimeSpan]::Zero) `
+    -StartWhenAvailable -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
+Register-ScheduledTask -Force -TaskName $HoldTaskName -Settings $forever -Trigger $triggers `
+    -Description 'Starts the WSL distribution that Dify runs in, and keeps it from stopping.' `
+    -Action $hold -Principal $unelevated | Out-Null
+Grant-Start $HoldTaskName
+Start-ScheduledTask -TaskName $HoldTaskName
+Write-Output "$Distribution starts with Windows as $Owner, without an administrator's rights, and stays up."

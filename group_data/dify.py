@@ -14,6 +14,8 @@ dify = {
     "public_url": None,
     # In WSL: forward the port from Windows, so that the LAN reaches it.
     "lan_access": True,
+    # In WSL: run `wsl --shutdown` when its settings were changed; everything in it stops for a minute.
+    "allow_wsl_restart": False,
     # The first administrator; its password is made on the host, in
     # /etc/dify-vllm-deploy/secrets/admin-password.
     "admin_email": "admin@example.com",

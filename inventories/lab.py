@@ -39,7 +39,7 @@ _RENTED = {**_SERVING, "provider": "vast.ai", "data_dir": "/srv/dify-vllm"}
 score = [_host(lab.GPU_SCORE, serving=_RENTED, score={**_CPU, "listen_port": lab.RENTED_INSIDE_PORT})]
 dify = [
     _host(
-        lab.DIFY_WSL,
+        lab.dify_wsl(),
         dify={"public_url": f"http://{lab.WINDOWS.ip}:81", "bot": {"max_tokens": 256}},
     )
 ]

@@ -66,8 +66,7 @@ dify = [
     )
 ]
 
-# Chat in the same WSL as Dify instead of a box of its own: give that host both roles, and the chat model an
-# endpoint that Dify's containers understand:
-# http://host.docker.internal:8080/v1 is one; inventories/single.py shows a host with several roles.
+# Chat in the same WSL as Dify instead of a box of its own: give that host both roles. Dify's containers then
+# reach it as host.docker.internal; inventories/single.py shows a host with several roles.
 
 check(globals())

@@ -2,9 +2,8 @@
 
 from provision.inventory import check
 
-# Each role's gateway has its own port; Dify's containers reach them through the Docker bridge.
-_ENDPOINT = "http://host.docker.internal:{}/v1"
-
+# Each role's gateway has its own port; Dify's containers reach them through the Docker bridge, at
+# http://host.docker.internal:<listen_port>/v1.
 _machine = (
     "one-box",
     {
@@ -16,19 +15,16 @@ _machine = (
         # Three servers share one GPU: each takes a share of its whole memory.
         "chat": {
             "listen_port": 8080,
-            "endpoint": _ENDPOINT.format(8080),
             "extra_args": ["--gpu-memory-utilization", "0.5"],
         },
         "embed": {
             "transport": "direct",
             "listen_port": 8081,
-            "endpoint": _ENDPOINT.format(8081),
             "extra_args": ["--gpu-memory-utilization", "0.15"],
         },
         "score": {
             "transport": "direct",
             "listen_port": 8082,
-            "endpoint": _ENDPOINT.format(8082),
             "extra_args": ["--gpu-memory-utilization", "0.15"],
         },
         "dify": {"port": 80},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from lab.paths import WSL_ADDRESS
 
 SUBNET = "10.91.0.0/24"
 GATEWAY = "10.91.0.1"
@@ -33,8 +35,19 @@ MODEL_HUB = Address("model-hub", "10.91.0.20")
 GIT_SERVER = Address("git-server", "10.91.0.21")
 REGISTRY = Address("registry", "10.91.0.22")
 
+# Windows gives its WSL one of these, and the other one after a reboot.
+WSL_ADDRESSES = (DIFY_WSL.ip, "10.91.0.114")
+
 HOSTS = (GPU_CHAT, GPU_EMBED, GPU_SCORE, DIFY_WSL)  # what the deploy is run against
 ALL = (*HOSTS, WINDOWS, MODEL_HUB, GIT_SERVER, REGISTRY)
+
+
+def dify_wsl() -> Address:
+    """The WSL host where it is now."""
+    if WSL_ADDRESS.exists():
+        return replace(DIFY_WSL, ip=WSL_ADDRESS.read_text())
+    return DIFY_WSL
+
 
 # A rented box publishes one inside port under another number on its provider's address.
 RENTED_INSIDE_PORT = 8080

@@ -13,4 +13,6 @@ ENGINE = STATE / "docker"  # the lab's own dockerd, where the machine runs none
 
 SSH_FOLDER = RUN / "ssh"
 SSH_KEY = SSH_FOLDER / "id_ed25519"
+# Where Windows has put its WSL, once that is another address than at first.
+WSL_ADDRESS = RUN / "wsl-address"
 KNOWN_HOSTS = SSH_FOLDER / "known_hosts"

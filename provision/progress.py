@@ -13,6 +13,9 @@ T = TypeVar("T")
 not_done: dict[str, str] = {}
 """Thing to reason, such as ``embed`` to the answer of its endpoint."""
 
+remarks: list[str] = []
+"""What is in place but does not count yet: said at the end of the run, whose exit code it does not change."""
+
 answer = ""
 """What the bot answered in this run."""
 

@@ -9,7 +9,13 @@ from pyinfra.api.host import Host
 
 
 def read(host: Host, path: str) -> str | None:
-    """A file's text, byte for byte; ``None`` when there is no such file.
+    """A file's text; ``None`` when there is no such file. As :func:`read_bytes` otherwise."""
+    data = read_bytes(host, path)
+    return None if data is None else data.decode()
+
+
+def read_bytes(host: Host, path: str) -> bytes | None:
+    """A file's content; ``None`` when there is no such file.
 
     Not a fact, whose output would be printed at ``-vvv``: such files hold secrets. Not SFTP either:
     pyinfra has one SFTP channel a host, which hangs when two greenlets use it at once, and every host
@@ -27,4 +33,4 @@ def read(host: Host, path: str) -> str | None:
     lines = output.stdout_lines
     if not lines:
         return None
-    return b64decode("".join(lines[1:])).decode()
+    return b64decode("".join(lines[1:]))

@@ -19,12 +19,14 @@ from provision.domain.model_size import Model, sized
 from provision.domain.packages import Packages, packages
 from provision.domain.room import Need, disk_problems, environment_need, model_need
 from provision.domain.settings import ModelRole
+from provision.domain.wsl_settings import HOLD_TASK
 from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi
 from provision.facts.listeners import Listeners
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import EnvironmentStamp
 from provision.facts.windows import DoorRegistered, IsWsl
+from provision.facts.wsl import HoldRegistered
 from provision.operations.python import fingerprint
 from provision.operations.vllm import environment_dir
 from provision.operations.windows import build_door
@@ -48,6 +50,8 @@ def preflight(deployment: Deployment) -> None:
         problems += _fits(servers)
     if host.name == deployment.dify_host and deployment.dify.lan_access and host.get_fact(IsWsl):
         problems += _door(deployment.dify.port)
+    if host.name == deployment.dify_host and host.get_fact(IsWsl):
+        problems += _hold(deployment.dify.port)
     if problems:
         lines = "\n".join(f"  {host.name}: {problem}" for problem in problems)
         raise DeployError(f"Refused before anything was touched:\n{lines}")
@@ -147,4 +151,12 @@ def _door(port: int) -> Iterator[str]:
         yield (
             f"Windows has no task that forwards ports for us. {build_door([port])}, "
             "or set dify.lan_access to False"
+        )
+
+
+def _hold(port: int) -> Iterator[str]:
+    if not host.get_fact(HoldRegistered):
+        yield (
+            f"Windows has no task '{HOLD_TASK}' that starts this distribution at boot and holds it. "
+            f"{build_door([port])}"
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from lab import daemon, waiting
-from lab.addresses import ALL, DIFY_WSL, GPU_CHAT, GPU_EMBED, Address
+from lab.addresses import ALL, DIFY_WSL, GPU_CHAT, GPU_EMBED, WINDOWS, Address, dify_wsl
 from lab.containers import Container, name_of, start
 from lab.docker import Docker, DockerError
+from lab.hosts.windows import reboot_windows, windows_holds_wsl
 from lab.steps import step
 
 BOOT_SECONDS = 60
 STOP_SECONDS = 60
-WITH_SYSTEMD = (GPU_CHAT, GPU_EMBED, DIFY_WSL)
+WITH_SYSTEMD = (GPU_CHAT.name, GPU_EMBED.name, DIFY_WSL.name)
 
 
 class BootError(RuntimeError):
@@ -26,11 +27,13 @@ def boot(docker: Docker, container: Container) -> None:
     """
     with step(f"host {container.address.name}") as current:
         current.note = start(docker, container)
-        _wait(docker, container.address)
+        _wait(docker, dify_wsl() if container.address == DIFY_WSL else container.address)
 
 
 def reboot(name: str) -> None:
     """Stop a host as its power button does, start it, and wait until it is up; errors as in `boot`.
+
+    With Windows its WSL stops, too, and comes up with another address, if there is a task that starts it.
 
     Args:
         name: host name, e.g. ``dify-wsl``.
@@ -38,8 +41,14 @@ def reboot(name: str) -> None:
     Raises:
         KeyError: there is no host of that name.
     """
-    address = {host.name: host for host in ALL}[name]
     docker = daemon.ensure()
+    if name == WINDOWS.name:
+        with step("reboot of windows, and of WSL with it") as current:
+            current.note = reboot_windows(docker)
+            if windows_holds_wsl(docker):
+                _wait(docker, dify_wsl())
+        return
+    address = {host.name: host for host in (*ALL, dify_wsl())}[name]
     with step(f"reboot of {name}"):
         docker.run("restart", "-t", str(STOP_SECONDS), name_of(address))
         _wait(docker, address)
@@ -60,7 +69,7 @@ def _wait(docker: Docker, address: Address) -> None:
         except TimeoutError as error:
             logs = docker.run("logs", "--tail", "20", container, check=False)
             raise BootError(f"{error}\n{logs.stdout}{logs.stderr}") from None
-    if address in WITH_SYSTEMD:
+    if address.name in WITH_SYSTEMD:
         _wait_for_systemd(docker, container)
     if docker.state(container) != "running":
         raise DockerError(f"{container} stopped: see `docker logs {container}`")

@@ -110,6 +110,7 @@ def _dify_wsl(real_dify: bool) -> Container:
             "--volume=/var/lib/docker",
             "--volume=/var/lib/containerd",
             f"--volume={drive_c.VOLUME}:/mnt/c",
+            "--restart=always",  # after `wsl --shutdown`; image/wsl-init waits until Windows starts it
         ),
         files=files,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from lab import containers, paths
-from lab.addresses import HOSTS
+from lab.addresses import DIFY_WSL, HOSTS, WSL_ADDRESSES
 from lab.docker import Docker
 
 
@@ -31,6 +31,7 @@ def write_known_hosts(docker: Docker) -> None:
     lines = []
     for host in HOSTS:
         key = docker.exec(containers.name_of(host), "cat", "/etc/ssh/ssh_host_ed25519_key.pub").stdout
-        name = host.ip if host.ssh_port == 22 else f"[{host.ip}]:{host.ssh_port}"
-        lines.append(f"{name} {' '.join(key.split()[:2])}\n")
+        for ip in WSL_ADDRESSES if host is DIFY_WSL else (host.ip,):
+            name = ip if host.ssh_port == 22 else f"[{ip}]:{host.ssh_port}"
+            lines.append(f"{name} {' '.join(key.split()[:2])}\n")
     paths.KNOWN_HOSTS.write_text("".join(lines))

@@ -32,7 +32,7 @@ def seed(drive: Path) -> None:
     """Put the programs onto drive C:, and at the very first boot the state that they share."""
     source = Path(__file__).resolve().parent / "drive"
     first_boot = not (drive / STATE).exists()
-    ignored = shutil.ignore_patterns("__pycache__", *([] if first_boot else ["*.json"]))
+    ignored = shutil.ignore_patterns("__pycache__", *([] if first_boot else ["*.json", "Users"]))
     shutil.copytree(source, drive, ignore=ignored, dirs_exist_ok=True)
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from provision.domain.dify_env import MANAGED
 from provision.domain.gpu_providers import PROVIDERS
@@ -21,6 +22,8 @@ from provision.domain.settings import (
 from provision.domain.tunnel import Tunnel
 from provision.domain.validation import SettingsError, parse
 
+# What containers call the machine that they run on; the override file teaches it to those of a Linux engine.
+DOCKER_HOST = "host.docker.internal"
 ROLES = (*MODEL_ROLES, "dify")
 
 # Keys of pyinfra's own that may stand beside our namespaces in an inventory.
@@ -158,7 +161,8 @@ def _server(role: ModelRole, host: str, values: Mapping[str, Any], dify_hosts: S
     if settings.transport == "tunnel":
         tunnel = _tunnel(role, host, values, settings, dify_hosts)
         return ModelServer(role, host, settings, serving, tunnel.endpoint, tunnel)
-    return ModelServer(role, host, settings, serving, _endpoint(role, host, values, settings))
+    endpoint = _endpoint(role, host, values, settings, beside_dify=host in dify_hosts)
+    return ModelServer(role, host, settings, serving, endpoint)
 
 
 def _tunnel(
@@ -187,10 +191,26 @@ def _tunnel(
     return Tunnel(address, ssh_port, user, settings.tunnel_port, settings.listen_port)
 
 
-def _endpoint(role: str, host: str, values: Mapping[str, Any], settings: ModelSettings) -> str:
-    """The given endpoint, or (a LAN) the address that we reach the host by."""
-    if settings.endpoint:
-        return settings.endpoint
+def _endpoint(
+    role: str, host: str, values: Mapping[str, Any], settings: ModelSettings, *, beside_dify: bool
+) -> str:
+    """The given endpoint; beside Dify, Docker's name for the host; else (a LAN) the address we reach it by.
+
+    Beside Dify the host's own address would do in many places, but that of a WSL distribution is another one
+    tomorrow, and from Docker Desktop's containers there is "no route to host" to it.
+    """
+    beside = f"http://{DOCKER_HOST}:{settings.listen_port}/v1"
+    endpoint = settings.endpoint or (beside if beside_dify else None)
+    listens = settings.listen_address or EVERYWHERE
+    if endpoint and urlsplit(endpoint).hostname == DOCKER_HOST and listens.startswith("127."):
+        raise SettingsError(
+            [
+                f"{host}: {role}.listen_address = {listens} is out of reach of Dify's containers, which come "
+                f"through Docker's bridge to {endpoint}; set it to {EVERYWHERE}"
+            ]
+        )
+    if endpoint:
+        return endpoint
     if settings.transport == "public":
         raise SettingsError(
             [
@@ -203,8 +223,7 @@ def _endpoint(role: str, host: str, values: Mapping[str, Any], settings: ModelSe
         raise SettingsError(
             [
                 f"{host}: {role}.endpoint is not set and the host's address ({address}) is of no use to "
-                f"Dify's containers; set it to the URL as Dify reaches it, such as "
-                f"http://host.docker.internal:{settings.listen_port}/v1"
+                f"Dify's containers; set it to the URL as Dify reaches it, such as {beside}"
             ]
         )
     return f"http://{address}:{settings.listen_port}/v1"

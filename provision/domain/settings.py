@@ -267,6 +267,7 @@ class DifySettings(Settings):
     ssl_port: Port = 443
     public_url: HttpUrl | None = None
     lan_access: bool = True
+    allow_wsl_restart: bool = False
     admin_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] = "admin@example.com"
     admin_name: Annotated[str, Field(min_length=1, max_length=30)] = "Admin"
     language: Text = "zh-Hans"

@@ -119,3 +119,23 @@ class ComposeVersion(FactBase[str]):
 
     def process(self, output: list[str]) -> str:
         return output[0].strip().removeprefix("v") if output else ""
+
+
+class DockerDesktop(FactBase[bool]):
+    """Whether the engine that answers is Docker Desktop's; ``False`` where none answers.
+
+    Inside a WSL distribution the difference matters twice: Desktop's containers run beside the distribution,
+    not in it, so their ports are published on Windows itself, and ``host.docker.internal`` is Windows. An
+    engine of the distribution publishes inside it, and does not know that name. Desktop gives its own name as
+    that of its operating system, by which Docker's own tools know it (docker/model-cli#86).
+    """
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def command(self) -> str:
+        return "docker info --format '{{.OperatingSystem}}' 2>/dev/null; true"
+
+    def process(self, output: list[str]) -> bool:
+        return [line.strip() for line in output] == ["Docker Desktop"]

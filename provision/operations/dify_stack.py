@@ -15,7 +15,7 @@ from provision.domain.deployment import Deployment
 from provision.domain.dify_env import difference, initial, managed, with_values
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
-from provision.facts.docker import ComposeStack, ComposeVersion
+from provision.facts.docker import ComposeStack, ComposeVersion, DockerDesktop
 from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
@@ -119,7 +119,9 @@ def settings(*, deployment: Deployment) -> Commands:
         )
         return
     yield from files.put._inner(
-        src=StringIO(render("docker-compose.override.yaml.j2")), dest=f"{folder}/{OVERRIDE}", mode="644"
+        src=StringIO(render("docker-compose.override.yaml.j2", desktop=host.get_fact(DockerDesktop))),
+        dest=f"{folder}/{OVERRIDE}",
+        mode="644",
     )
     wanted = managed(dify, deployment.dify_url)
     if existing is None:

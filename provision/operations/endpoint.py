@@ -110,6 +110,8 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
 @operation()
 def complete() -> Commands:
     """Fail when something could not be done, and say what."""
+    for remark in progress.remarks:
+        logger.warning(f"{host.print_prefix}{remark}")
     failed = sorted(each.name for each in state.failed_hosts)
     reasons = "; ".join([*progress.not_done.values(), *(f"{name} failed, see above" for name in failed)])
     if not reasons:

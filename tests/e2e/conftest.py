@@ -33,6 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
+    # By number, not by letter: test_11 is no first run.
+    items.sort(key=lambda item: int((re.match(r"test_(\d+)_", item.path.name) or "00")[1]))
 
 
 @dataclass(frozen=True)

@@ -73,3 +73,15 @@ def test_a_chinese_windows_speaks_gbk(machine: Machine) -> None:
     machine.change(locale="zh-CN")
     assert "找不到指定的注册表项或值" in machine.run("reg.exe", "query", REGISTRY_KEY)[2].decode("gbk")
     assert "请求的操作需要提升" in machine.netsh("delete", "listenport=1", elevated=False)[1].decode("gbk")
+
+
+def test_cmd_tells_the_users_folder_in_utf_16(machine: Machine) -> None:
+    machine.change(locale="zh-CN")
+    code, out, _ = machine.run("cmd.exe", "/d", "/u", "/c", "echo", "%USERPROFILE%")
+    assert (code, out.decode("utf-16-le")) == (0, "C:\\Users\\莫非\r\n")
+    assert machine.run("cmd.exe", "/c", "echo", "%USERPROFILE%")[1].decode("gbk") == "C:\\Users\\莫非\r\n"
+
+
+def test_wsl_can_be_switched_off_from_inside(machine: Machine) -> None:
+    assert machine.run("wsl.exe", "--shutdown")[0] == 0
+    assert (machine.drive / "lab/wsl-off").exists()

@@ -11,7 +11,7 @@ import pytest
 from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.model_files import ModelFiles
-from provision.facts.docker import ComposeStack, ComposeVersion, Stack
+from provision.facts.docker import ComposeStack, ComposeVersion, DockerDesktop, Stack
 from provision.facts.files import ClosedFolder
 from provision.facts.git import CheckedOutTag
 from provision.facts.init import Systemd
@@ -134,6 +134,20 @@ def test_a_work_tree_on_a_tag_and_on_none(tmp_path: Path) -> None:
     assert ask(CheckedOutTag, path=str(tmp_path)) == "1.16.1"
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "n"], check=True)
     assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "desktop"),
+    [("Docker Desktop", 0, True), ("Debian GNU/Linux 13 (trixie)", 0, False), ("", 1, False)],
+)
+def test_docker_desktop_is_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, code: int, desktop: bool
+) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text(f"#!/bin/sh\n[ \"$1 $2\" = 'info --format' ] || exit 9\necho '{system}'\nexit {code}\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert ask(DockerDesktop) is desktop
 
 
 def test_pid_1_is_told_apart() -> None:

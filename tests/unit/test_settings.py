@@ -48,6 +48,27 @@ def test_each_revision_has_a_folder_of_its_own() -> None:
         assert folder.startswith(beginning)
 
 
+def beside_dify(**chat: Any) -> Deployment:
+    """Chat in the WSL that Dify is in, reached by an address that is another one tomorrow."""
+    data = {"ssh_hostname": "172.19.173.46", "chat": chat, "dify": {"public_url": "http://192.168.1.117:81"}}
+    return deployment({"chat": ["wsl"], "dify": ["wsl"]}, {"wsl": data})
+
+
+def test_a_model_beside_dify_is_reached_by_dockers_name_for_the_host() -> None:
+    assert beside_dify(listen_port=8090).servers["chat"].endpoint == "http://host.docker.internal:8090/v1"
+    own = "http://192.168.1.117:8080/v1"
+    assert beside_dify(endpoint=own).servers["chat"].endpoint == own
+
+
+def test_containers_do_not_reach_the_loopback_of_their_host() -> None:
+    with pytest.raises(SettingsError) as caught:
+        beside_dify(listen_address="127.0.0.1")
+    assert caught.value.problems == [
+        "wsl: chat.listen_address = 127.0.0.1 is out of reach of Dify's containers, which come through "
+        "Docker's bridge to http://host.docker.internal:8080/v1; set it to 0.0.0.0"
+    ]
+
+
 def test_an_own_folder_is_used_as_it_is() -> None:
     path = "/mnt/d/gx/Desktop/Model/Qwen3-0___6B"
     assert build(a={"chat": {"model_path": path}}).servers["chat"].model_dir == path

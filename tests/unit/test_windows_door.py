@@ -13,6 +13,7 @@ import tree_sitter_powershell
 from provision.domain import windows_door
 from provision.domain.portproxy import Rule
 from provision.domain.windows_door import DoorRefusedError, Request, RequestedRule
+from provision.domain.wsl_settings import HOLD_TASK
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = [ROOT / "bootstrap/windows.ps1", ROOT / "bootstrap/door.ps1"]
@@ -97,13 +98,24 @@ def test_the_scripts_are_plain_and_execute_no_text(script: Path) -> None:
     text = script.read_text(
         "ascii"
     )  # Windows PowerShell reads a file without BOM in the machine's code page.
-    for word in ("Invoke-Expression", "iex ", "ScriptBlock]::Create", "Start-Process", "Add-Type", "wsl.exe"):
+    for word in ("Invoke-Expression", "iex ", "ScriptBlock]::Create", "Start-Process", "Add-Type"):
         assert word.lower() not in text.lower()
+
+
+def test_nothing_in_a_distribution_is_started_with_an_administrators_rights() -> None:
+    bootstrap, door = (script.read_text("ascii") for script in SCRIPTS)
+    assert "wsl.exe" not in door.lower()
+    started = [line.strip() for line in bootstrap.splitlines() if line.strip().startswith("& ")]
+    assert started == ["& $wsl --install --distribution $Distribution --no-launch"]
+    assert bootstrap.count("-RunLevel") == 2
+    assert "-UserId $Owner -LogonType S4U -RunLevel Limited" in bootstrap
+    assert "-Trigger $triggers" in bootstrap
 
 
 def test_the_scripts_agree_on_names_with_the_deploy() -> None:
     bootstrap, door = (script.read_text("ascii") for script in SCRIPTS)
     assert f"$TaskName = '{windows_door.TASK_NAME}'" in bootstrap
+    assert f"$HoldTaskName = '{HOLD_TASK}'" in bootstrap
     assert f"'{windows_door.REQUEST.relative_to('ProgramData')}'".replace("/", "\\") in door
     for path in (windows_door.SETTINGS, windows_door.OWNED_RULES, windows_door.RESULT):
         assert f"'{path.name}'" in door

@@ -42,6 +42,10 @@ _TEXTS = {
     ),
     "ready": ("Ready", "就绪"),
     "folder": ("Folder: \\", "文件夹: \\"),
+    "no folder of Windows": (
+        "UNC paths are not supported.  Defaulting to Windows directory.",
+        "UNC 路径不受支持。默认值设为 Windows 目录。",
+    ),
     "schtasks syntax": ("ERROR: Invalid syntax.", "错误: 无效语法。"),
 }
 

@@ -42,6 +42,7 @@ class State(TypedDict):
     """Everything that the stand-ins share.
 
     ``registry`` maps a full key to its values by name; both are compared without case, as Windows does.
+    ``profile`` is the folder of the user whose distribution WSL is.
     ``adapters`` maps the name of a network adapter of Windows to its address with prefix length.
     ``locale`` is ``en-US`` or ``zh-CN``.
     """
@@ -50,6 +51,7 @@ class State(TypedDict):
     registry: dict[str, dict[str, Value]]
     tasks: dict[str, Task]
     adapters: dict[str, str]
+    profile: str
 
 
 def read() -> State:
