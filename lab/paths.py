@@ -14,3 +14,5 @@ ENGINE = STATE / "docker"  # the lab's own dockerd, where the machine runs none
 SSH_FOLDER = RUN / "ssh"
 SSH_KEY = SSH_FOLDER / "id_ed25519"
 KNOWN_HOSTS = SSH_FOLDER / "known_hosts"
+# Windows' way into its WSL, which on a real machine needs no key.
+WINDOWS_KEY = SSH_FOLDER / "id_windows"
