@@ -85,8 +85,9 @@ class WslConnector(SSHConnector):
         self.client = cast("SSHClient", _Inside(ssh, self.distribution))
         done, output = self.run_shell_command(StringCommand("echo", READY))
         if not done or READY not in output.stdout_lines:
+            problem = self._explain(ssh, output.output)
             ssh.close()
-            raise ConnectError(self._explain(ssh, output.output))
+            raise ConnectError(problem)
 
     def _explain(self, ssh: SSHClient, said: str) -> str:
         found = trouble(said)
@@ -94,10 +95,10 @@ class WslConnector(SSHConnector):
         wanted = self.distribution
         if found is None:
             return f"`{wanted.inside('sh')}` does not work. {words}. {self._other_shell(ssh)}"
-        names = f" It has: {', '.join(_on_windows(ssh, wanted.program('--list', '--quiet')))}."
-        return (
-            f"{found.cause} ({wanted.name or 'default'}).{names * found.names_help} {found.advice}. {words}"
-        )
+        cause = f"{found.cause} ({wanted.name or 'default'})"
+        if found.names_help:
+            cause += f"; it has {', '.join(_on_windows(ssh, wanted.program('--list', '--quiet')))}"
+        return f"{cause}. {found.advice}. {words}"
 
     def _other_shell(self, ssh: SSHClient) -> str:
         """Only cmd.exe replaces the variable; PowerShell and bash print the words as they are."""

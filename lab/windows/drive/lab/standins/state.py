@@ -41,9 +41,9 @@ class Value(TypedDict):
 class Wsl(TypedDict):
     """WSL as it is installed.
 
-    ``kind`` is ``msi`` (starts everywhere), ``store`` (its launcher does not start for services) or ``none``. The
-    default distribution is the lab's; others are names only. With ``warning`` every command is preceded by the
-    one about a proxy on localhost, which many machines have.
+    ``kind`` is ``msi`` (starts everywhere), ``store`` (its launcher does not start for services) or ``none``.
+    The default distribution is the lab's; others are names only. With ``warning`` every command comes after
+    the one about a proxy on localhost, which many machines give.
     """
 
     kind: str

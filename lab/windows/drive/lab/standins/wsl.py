@@ -204,7 +204,7 @@ def _variables(user: str, distribution: str) -> Iterator[str]:
 
 def _inside(words: list[str], *, quiet: bool = False) -> int:
     """Run a program in the distribution, with our own input and output; returns its exit code."""
-    there = f"cd /mnt/c/Users/owner 2>/dev/null || cd /mnt/c; exec {shlex.join(words)}"
+    there = f"cd /mnt/c/Users/owner 2>/dev/null || cd /mnt/c 2>/dev/null; exec {shlex.join(words)}"
     local = ["sh", "-c", there]
     command = ["ssh", "-F", str(SSH_CONFIG), "-T", "dify-wsl", there] if SSH_CONFIG.exists() else local
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
