@@ -29,7 +29,7 @@ GPU_CHAT = Address("gpu-chat", "10.91.0.11", 22)
 GPU_EMBED = Address("gpu-embed", "10.91.0.12", 22)
 GPU_SCORE = Address("gpu-score", "10.91.0.13", 20713)
 DIFY_WSL = Address("dify-wsl", "10.91.0.14", 22)
-WINDOWS = Address("windows", "10.91.0.15")
+WINDOWS = Address("windows", "10.91.0.15", 22)
 
 MODEL_HUB = Address("model-hub", "10.91.0.20")
 GIT_SERVER = Address("git-server", "10.91.0.21")

@@ -45,7 +45,7 @@ def up() -> None:
         jobs.append(partial(_stand_ins, docker))
     _together(*jobs)
     drive_c.ensure(docker)
-    keys.ensure_pair()
+    keys.ensure_pairs()
     _together(*(partial(boot, docker, host) for host in catalogue.hosts(real_dify())))
     keys.write_known_hosts(docker)
 

@@ -16,3 +16,5 @@ SSH_KEY = SSH_FOLDER / "id_ed25519"
 # Where Windows has put its WSL, once that is another address than at first.
 WSL_ADDRESS = RUN / "wsl-address"
 KNOWN_HOSTS = SSH_FOLDER / "known_hosts"
+# Windows' way into its WSL, which on a real machine needs no key.
+WINDOWS_KEY = SSH_FOLDER / "id_windows"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from lab import paths, pip_settings
 from lab.addresses import (
@@ -17,8 +18,7 @@ from lab.addresses import (
     WINDOWS,
     Address,
 )
-from lab.base_images import tag
-from lab.containers import Container
+from lab.containers import Container, name_of
 from lab.docker import File
 from lab.hosts import drive_c, images, keys
 
@@ -57,8 +57,24 @@ def hosts(real_dify: bool) -> list[Container]:
     ]
 
 
-def _login() -> dict[str, File]:
-    return {"/root/.ssh/authorized_keys": File(keys.public_key(), 0o600)}
+# The two are one machine: nobody stands between them.
+WINDOWS_TO_WSL = f"""\
+Host dify-wsl
+    HostName {name_of(DIFY_WSL)}
+    User root
+    IdentityFile /etc/lab/id_windows
+    StrictHostKeyChecking no
+    UserKnownHostsFile /dev/null
+    LogLevel ERROR
+    ControlMaster auto
+    ControlPath /run/dify-wsl.%p
+    ControlPersist 60
+"""
+
+
+def _login(*more: Path) -> dict[str, File]:
+    """Let the control machine in, and who holds one of these private keys."""
+    return {"/root/.ssh/authorized_keys": File("".join(map(keys.public, (paths.SSH_KEY, *more))), 0o600)}
 
 
 def _packages() -> tuple[str, ...]:
@@ -92,7 +108,7 @@ def _pip_file() -> dict[str, File]:
 
 
 def _dify_wsl(real_dify: bool) -> Container:
-    files = _login()
+    files = _login(paths.WINDOWS_KEY)
     if not real_dify:
         registry = f"{REGISTRY.ip}:5000"
         engine = {"registry-mirrors": [f"http://{registry}"], "insecure-registries": [registry]}
@@ -117,17 +133,22 @@ def _dify_wsl(real_dify: bool) -> Container:
 
 
 def _windows() -> Container:
-    """A network namespace of its own, with the ports that Windows forwards into its WSL."""
+    """A network namespace of its own: Windows' sshd, and the ports that it forwards into its WSL."""
     program = paths.ROOT / "lab" / "windows"
     return Container(
         WINDOWS,
-        tag("bookworm"),
+        images.WINDOWS,
         options=(
             "--init",
             f"--volume={program}:/opt/windows:ro",
             f"--volume={drive_c.VOLUME}:/mnt/c",
         ),
-        command=("python3", "/opt/windows/forwarder.py", "/mnt/c"),
+        command=("windows-start", "python3", "/opt/windows/forwarder.py", "/mnt/c"),
+        files={
+            "/etc/lab/dify-wsl.ssh": File(WINDOWS_TO_WSL),
+            "/etc/lab/id_windows": File(paths.WINDOWS_KEY.read_bytes(), 0o600),
+            "/mnt/c/ProgramData/ssh/administrators_authorized_keys": File(keys.public(paths.SSH_KEY), 0o600),
+        },
         runs=(program / "forwarder.py",),
         keeps_state=False,  # what Windows remembers is on its drive
     )

@@ -17,6 +17,7 @@ from paramiko import SSHException
 from pyinfra.api.host import Host
 
 from provision.connectors.streams import ChannelStream, ProcessChannel
+from provision.connectors.wsl import WslConnector
 
 # Python's standard library only; the host and port are its two arguments.
 PROGRAM = """
@@ -39,7 +40,7 @@ def http_client(
     """A client whose requests leave from a host, or from a container on it.
 
     Args:
-        host: a connected host of the inventory (ssh or local).
+        host: a connected host of the inventory (ssh, wsl or local).
         base_url: what request paths are relative to, as the host would write it.
         container: a running container on that host that has ``python3``; ``None`` is the host itself.
         timeout: seconds that a read may take; connecting has its own, shorter bound.
@@ -118,7 +119,13 @@ class RelayBackend(httpcore.NetworkBackend):
             if client is None:  # @local
                 return ChannelStream(ProcessChannel(command))
             channel = client.get_transport().open_session(timeout=timeout)
-            channel.exec_command(shlex.join(command))
+            channel.exec_command(_line(self._host.connector, command))
         except (SSHException, OSError) as error:
             raise httpcore.ConnectError(f"{self._host.name}: {error}") from error
         return ChannelStream(channel)
+
+
+def _line(connector: object, command: list[str]) -> str:
+    """A command as the ssh server at the other end is to be given it."""
+    line = shlex.join(command)
+    return connector.distribution.line(line) if isinstance(connector, WslConnector) else line

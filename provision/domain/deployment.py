@@ -21,6 +21,7 @@ from provision.domain.settings import (
 )
 from provision.domain.tunnel import Tunnel
 from provision.domain.validation import SettingsError, parse
+from provision.domain.wsl import PREFIX, setting_problems
 
 # What containers call the machine that they run on; the override file teaches it to those of a Linux engine.
 DOCKER_HOST = "host.docker.internal"
@@ -117,7 +118,7 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
         if not hosts and role in ("chat", "dify"):
             problems.append(f'inventory: no host has the role {role}; add {role} = ["<host>"]')
     for host, values in data.items():
-        problems += _unknown_keys(host, values)
+        problems += [*_unknown_keys(host, values), *setting_problems(host, values)]
     for role in MODEL_ROLES:
         for host in groups.get(role, [])[:1]:
             try:
@@ -169,7 +170,7 @@ def _tunnel(
     role: str, host: str, values: Mapping[str, Any], settings: ModelSettings, dify_hosts: Sequence[str]
 ) -> Tunnel:
     problem = None
-    address = str(values.get("ssh_hostname", host))
+    address = _model_address(host, values)
     if settings.endpoint:
         problem = (
             f"{role}.endpoint = {settings.endpoint!r} is where a public or direct model is found, but "
@@ -218,7 +219,7 @@ def _endpoint(
                 "provider publishes the port, such as http://i-2.gpushare.com:42141/v1"
             ]
         )
-    address = str(values.get("ssh_hostname", host))
+    address = _model_address(host, values)
     if address.startswith(("@", *LOOPBACK)):
         raise SettingsError(
             [
@@ -232,7 +233,7 @@ def _endpoint(
 def _dify_url(host: str, values: Mapping[str, Any], dify: DifySettings) -> str:
     if dify.public_url:
         return dify.public_url
-    address = str(values.get("ssh_hostname", host))
+    address = _address(host, values)
     if address.startswith(("@", *LOOPBACK)):
         raise SettingsError(
             [
@@ -243,9 +244,19 @@ def _dify_url(host: str, values: Mapping[str, Any], dify: DifySettings) -> str:
     return f"http://{address}" + ("" if dify.port == 80 else f":{dify.port}")
 
 
+def _address(host: str, values: Mapping[str, Any]) -> str:
+    """What we reach a host by; for ``@wsl/…`` that is the address of Windows."""
+    return str(values.get("ssh_hostname", host.removeprefix(PREFIX)))
+
+
+def _model_address(host: str, values: Mapping[str, Any]) -> str:
+    """What a model's host is found by; Windows forwards no port to one in a distribution behind it."""
+    return host if host.startswith(PREFIX) else _address(host, values)
+
+
 def _unknown_keys(host: str, values: Mapping[str, Any]) -> list[str]:
     return [
-        f"{host}: {key} is not a setting; known are {', '.join(NAMESPACES)} and pyinfra's ssh_… and _… keys"
+        f"{host}: {key} is not a setting; known are {', '.join(NAMESPACES)}, and keys ssh_…, wsl_…, _…"
         for key in values
         if key not in NAMESPACES and not key.startswith(PYINFRA_PREFIXES)
     ]

@@ -11,6 +11,7 @@ from pyinfra import host, logger, state
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
 from provision import progress
+from provision.connectors.wsl import WslConnector
 from provision.dify.errors import DifyError
 from provision.domain.deployment import Deployment
 from provision.domain.secrets import ETC
@@ -76,7 +77,7 @@ def hand_over(*, deployment: Deployment) -> Commands:
 
 def _read_key() -> str:
     """A command that prints the key on the control machine, so that none has to be printed here."""
-    if host.name.startswith("@"):
+    if host.name == "@local":
         return f"sudo cat {API_KEY_FILE}"
     data = host.data
     words = ["ssh"]
@@ -86,5 +87,8 @@ def _read_key() -> str:
         words += ["-i", str(key)]
     if known_hosts := data.get("ssh_known_hosts_file"):
         words += ["-o", f"UserKnownHostsFile={known_hosts}"]
-    words += [f"{data.get('ssh_user', 'root')}@{data.get('ssh_hostname', host.name)}", "cat", API_KEY_FILE]
-    return shlex.join(words)
+    words.append(f"{data.get('ssh_user', 'root')}@{data.get('ssh_hostname', host.name)}")
+    connector = host.connector
+    if isinstance(connector, WslConnector):
+        return shlex.join([*words, connector.distribution.inside("cat", API_KEY_FILE)])
+    return shlex.join([*words, "cat", API_KEY_FILE])

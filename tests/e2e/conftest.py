@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +59,9 @@ class Run:
         }
 
 
-def pyinfra(*arguments: str, inventory: str = LAB) -> Run:
+def pyinfra(*arguments: str, inventory: str = LAB, program: Sequence[str] = ("pyinfra",)) -> Run:
     done = subprocess.run(
-        ["pyinfra", "--json", *arguments, inventory, "deploy.py"],
+        [*program, "--json", *arguments, inventory, "deploy.py"],
         capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200, check=False,
     )  # fmt: skip
     try:
@@ -71,8 +71,8 @@ def pyinfra(*arguments: str, inventory: str = LAB) -> Run:
     return Run(done.returncode, report, done.stdout + done.stderr)
 
 
-def apply(*arguments: str, inventory: str = LAB) -> Run:
-    return pyinfra("-y", *arguments, inventory=inventory)
+def apply(*arguments: str, inventory: str = LAB, program: Sequence[str] = ("pyinfra",)) -> Run:
+    return pyinfra("-y", *arguments, inventory=inventory, program=program)
 
 
 def plan(*arguments: str, inventory: str = LAB) -> Run:

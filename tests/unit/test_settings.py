@@ -146,6 +146,7 @@ def test_an_own_folder_is_used_as_it_is() -> None:
             "leaves no room for a question in chat.max_model_len = 1024",
         ),
         ("d", {"ssh_hostname": "localhost"}, "d: dify.public_url is not set"),
+        ("d", {"wsl_distribution": "Debian"}, "d: wsl_distribution is of no use here; name the host @wsl/"),
         (
             "a",
             {"serving": {"data_dir": "hy-tmp"}},
@@ -191,6 +192,25 @@ def test_roles_need_a_host_and_only_one() -> None:
         deployment({"chat": ["a"]}, {"a": PLACES["a"]})
     with pytest.raises(SettingsError, match="role chat is given to a, b"):
         deployment({"chat": ["a", "b"], "dify": ["d"]}, PLACES)
+
+
+def test_a_distribution_behind_windows_is_published_at_windows_address() -> None:
+    groups = GROUPS | {"dify": ["@wsl/10.0.0.4"]}
+    places = {**PLACES, "@wsl/10.0.0.4": {"wsl_distribution": "Debian"}}
+    assert deployment(groups, places).dify_url == "http://10.0.0.4:81"
+    # pyinfra puts the name's address into the host's data by itself.
+    places["@wsl/10.0.0.4"]["ssh_hostname"] = "10.0.0.4"
+    assert deployment(groups, places).dify_url == "http://10.0.0.4:81"
+
+
+@pytest.mark.parametrize("host", ["@wsl/10.0.0.4", "@local"])
+def test_a_model_beside_dify_has_no_address_by_itself(host: str) -> None:
+    groups = {"chat": [host], "dify": [host]}
+    dify = {"dify": {"public_url": "http://10.0.0.4:81"}}
+    with pytest.raises(SettingsError, match=r"chat\.endpoint is not set and the host's address"):
+        deployment(groups, {host: dify})
+    chat = {"chat": {"endpoint": "http://host.docker.internal:8080/v1"}}
+    assert deployment(groups, {host: dify | chat}).dify_url == "http://10.0.0.4:81"
 
 
 def test_layers_merge_key_by_key() -> None:

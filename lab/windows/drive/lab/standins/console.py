@@ -46,6 +46,12 @@ _TEXTS = {
         "UNC paths are not supported.  Defaulting to Windows directory.",
         "UNC 路径不受支持。默认值设为 Windows 目录。",
     ),
+    "line too long": ("The command line is too long.", "命令行太长。"),
+    "no such path": ("The system cannot find the path specified.", "系统找不到指定的路径。"),
+    "no such program": (
+        "'{0}' is not recognized as an internal or external command,\noperable program or batch file.",
+        "'{0}' 不是内部或外部命令，也不是可运行的程序\n或批处理文件。",
+    ),
     "schtasks syntax": ("ERROR: Invalid syntax.", "错误: 无效语法。"),
 }
 

@@ -38,6 +38,20 @@ class Value(TypedDict):
     data: str
 
 
+class Wsl(TypedDict):
+    """WSL as it is installed.
+
+    ``kind`` is ``msi`` (starts everywhere), ``store`` (its launcher does not start for services) or ``none``.
+    The default distribution is the lab's; others are names only. With ``warning`` every command comes after
+    the one about a proxy on localhost, which many machines give.
+    """
+
+    kind: str
+    distributions: list[str]
+    default: str
+    warning: bool
+
+
 class State(TypedDict):
     """Everything that the stand-ins share.
 
@@ -52,6 +66,7 @@ class State(TypedDict):
     tasks: dict[str, Task]
     adapters: dict[str, str]
     profile: str
+    wsl: Wsl
 
 
 def read() -> State:

@@ -1,0 +1,219 @@
+"""``@wsl/HOST``: a WSL distribution, reached through the OpenSSH server of Windows itself.
+
+Nothing has to listen inside the distribution, and its changing address does not matter. ``HOST`` is the
+address of Windows; ``ssh_…`` keys speak of Windows' sshd, ``wsl_…`` keys of the distribution.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any, Unpack, cast
+
+from paramiko import AuthenticationException, Channel, Transport
+from paramiko.channel import ChannelStdinFile
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.util import get_file_io
+from pyinfra.connectors.base import DataMeta
+from pyinfra.connectors.ssh import ConnectorData, SSHConnector, connector_data_meta
+from pyinfra.connectors.sshuserclient import SSHClient
+
+from provision.domain.wsl import PREFIX, Distribution, lines, trouble
+
+if TYPE_CHECKING:
+    from pyinfra.api.arguments import ConnectorArguments
+
+READY = "wsl-is-ready"
+# Bytes of a file a line of base64; a multiple of three, so that the lines can be decoded as one text.
+FILE_LINE = 49152
+
+KEY_ADVICE = (
+    r"Windows takes the keys of administrators from C:\ProgramData\ssh\administrators_authorized_keys, a "
+    r"file that only Administrators and SYSTEM may have rights on, and those of other accounts from "
+    r".ssh\authorized_keys in their profile; bootstrap\windows.ps1 puts a key there"
+)
+
+
+class WslConnectorData(ConnectorData):
+    """Keys of a host in an inventory."""
+
+    wsl_distribution: str
+    wsl_user: str
+    wsl_exe: str
+
+
+class WslConnector(SSHConnector):
+    """pyinfra's ssh connector, with every command taken through cmd.exe and wsl.exe."""
+
+    handles_execution = True
+    data_cls: type[Any] = WslConnectorData
+    data_meta = {  # noqa: RUF012 - as pyinfra declares it
+        **connector_data_meta,
+        "wsl_distribution": DataMeta("Name of the distribution; without it the account's default one"),
+        "wsl_user": DataMeta("Linux user", "root"),
+        "wsl_exe": DataMeta("wsl.exe on Windows, by name or path", "wsl.exe"),
+    }
+    data: Any
+
+    @staticmethod
+    def make_names_data(name: str | None) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+        """The one host that an inventory means by ``@wsl/NAME``."""
+        if not name:
+            raise ConnectError(f"@wsl needs the address of Windows: {PREFIX}192.168.1.117")
+        yield f"{PREFIX}{name}", {"ssh_hostname": name}, ["@wsl"]
+
+    @property
+    def distribution(self) -> Distribution:
+        """What the host's data says of the distribution."""
+        return Distribution(self.data["wsl_distribution"], self.data["wsl_user"], self.data["wsl_exe"])
+
+    def connect(self) -> None:
+        """Connect to Windows, and see that the distribution answers.
+
+        Raises:
+            ConnectError: with what Windows said, and what to do.
+        """
+        try:
+            super().connect()
+        except ConnectError as error:
+            if isinstance(error.__context__, AuthenticationException):
+                raise ConnectError(f"{error}. {KEY_ADVICE}") from None
+            raise
+        ssh = cast("SSHClient", self.client)
+        self.client = cast("SSHClient", _Inside(ssh, self.distribution))
+        done, output = self.run_shell_command(StringCommand("echo", READY))
+        if not done or READY not in output.stdout_lines:
+            problem = self._explain(ssh, output.output)
+            ssh.close()
+            raise ConnectError(problem)
+
+    def _explain(self, ssh: SSHClient, said: str) -> str:
+        found = trouble(said)
+        words = f"Windows said: {' '.join(said.split()) or 'nothing'}"
+        wanted = self.distribution
+        if found is None:
+            return f"`{wanted.inside('sh')}` does not work. {words}. {self._other_shell(ssh)}"
+        cause = f"{found.cause} ({wanted.name or 'default'})"
+        if found.names_help:
+            cause += f"; it has {', '.join(_on_windows(ssh, wanted.program('--list', '--quiet')))}"
+        return f"{cause}. {found.advice}. {words}"
+
+    def _other_shell(self, ssh: SSHClient) -> str:
+        """Only cmd.exe replaces the variable; PowerShell and bash print the words as they are."""
+        if "Windows_NT" in _on_windows(ssh, "echo %OS%"):
+            return "Try that line in a command prompt there, as the same account"
+        return (
+            "Its sshd must start cmd.exe, which is its default: take the value DefaultShell away from "
+            r"HKLM\SOFTWARE\OpenSSH, and look whether this is a Windows at all"
+        )
+
+    def put_file(
+        self,
+        filename_or_io: Any,
+        remote_filename: str,
+        remote_temp_filename: str | None = None,  # noqa: ARG002 - only SFTP needs one
+        print_output: bool = False,
+        print_input: bool = False,
+        **arguments: Unpack[ConnectorArguments],
+    ) -> bool:
+        """Write a file in the distribution; Windows' SFTP would put it onto a Windows drive.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        with get_file_io(filename_or_io) as file:
+            content = file.read()
+        raw = content.encode() if isinstance(content, str) else content
+        arguments["_stdin"] = [
+            b64encode(raw[at : at + FILE_LINE]).decode() for at in range(0, len(raw), FILE_LINE)
+        ]
+        command = StringCommand("base64 -d >", QuoteString(remote_filename))
+        done, output = self.run_shell_command(command, print_output, print_input, **arguments)
+        if not done:
+            raise OSError(f"{remote_filename}: {output.stderr}")
+        return True
+
+    def get_file(
+        self,
+        remote_filename: str,
+        filename_or_io: Any,
+        remote_temp_filename: str | None = None,  # noqa: ARG002 - only SFTP needs one
+        print_output: bool = False,  # noqa: ARG002 - nobody wants to see base64
+        print_input: bool = False,
+        **arguments: Unpack[ConnectorArguments],
+    ) -> bool:
+        """Read a file of the distribution.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        command = StringCommand(f"base64 -w{FILE_LINE} <", QuoteString(remote_filename))
+        done, output = self.run_shell_command(command, False, print_input, **arguments)
+        if not done:
+            raise OSError(f"{remote_filename}: {output.stderr}")
+        with get_file_io(filename_or_io, "wb") as file:
+            file.write(b64decode("".join(output.stdout_lines)))
+        return True
+
+    def check_can_rsync(self) -> None:
+        """pyinfra asks before it uses rsync, whose other end would be Windows."""
+        raise NotImplementedError(f"{self.host.name}: rsync does not reach into a WSL distribution")
+
+
+class _Inside:
+    """What pyinfra's connector uses of its ssh client, with commands run in the distribution.
+
+    Args:
+        ssh: connected to Windows.
+        distribution: where commands go.
+    """
+
+    def __init__(self, ssh: SSHClient, distribution: Distribution) -> None:
+        self._ssh = ssh
+        self._distribution = distribution
+
+    def get_transport(self) -> Transport | None:
+        """The connection itself, for who opens channels on it."""
+        return self._ssh.get_transport()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._ssh.close()
+
+    def exec_command(
+        self,
+        command: str,
+        get_pty: bool = False,  # noqa: ARG002 - with one, Windows reports exit code 0 (paramiko/paramiko#1743)
+    ) -> tuple[ChannelStdinFile, _Output, _Output]:
+        """Run a command; the results are used as those of paramiko."""
+        line, first = self._distribution.invocation(command)
+        channel = _session(self._ssh)
+        channel.exec_command(line)
+        stdin = channel.makefile_stdin("wb", -1)
+        stdin.write(first)
+        return stdin, _Output(channel, channel.recv), _Output(channel, channel.recv_stderr)
+
+
+class _Output:
+    """Lines of a command's output, whatever encoding each is in."""
+
+    def __init__(self, channel: Channel, receive: Callable[[int], bytes]) -> None:
+        self.channel = channel
+        self._receive = receive
+
+    def __iter__(self) -> Iterator[str]:
+        return lines(iter(partial(self._receive, 65536), b""))
+
+
+def _session(ssh: SSHClient) -> Channel:
+    return cast("Transport", ssh.get_transport()).open_session()
+
+
+def _on_windows(ssh: SSHClient, line: str) -> list[str]:
+    """The lines that a command of Windows prints."""
+    channel = _session(ssh)
+    channel.exec_command(line)
+    channel.shutdown_write()
+    return [line for line in _Output(channel, channel.recv) if line.strip()]
