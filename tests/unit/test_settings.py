@@ -204,13 +204,11 @@ def test_a_distribution_behind_windows_is_published_at_windows_address() -> None
 
 
 @pytest.mark.parametrize("host", ["@wsl/10.0.0.4", "@local"])
-def test_a_model_beside_dify_has_no_address_by_itself(host: str) -> None:
-    groups = {"chat": [host], "dify": [host]}
-    dify = {"dify": {"public_url": "http://10.0.0.4:81"}}
-    with pytest.raises(SettingsError, match=r"chat\.endpoint is not set and the host's address"):
-        deployment(groups, {host: dify})
-    chat = {"chat": {"endpoint": "http://host.docker.internal:8080/v1"}}
-    assert deployment(groups, {host: dify | chat}).dify_url == "http://10.0.0.4:81"
+def test_a_model_beside_dify_needs_no_address(host: str) -> None:
+    plan = deployment(
+        {"chat": [host], "dify": [host]}, {host: {"dify": {"public_url": "http://10.0.0.4:81"}}}
+    )
+    assert plan.servers["chat"].endpoint == "http://host.docker.internal:8080/v1"
 
 
 def test_layers_merge_key_by_key() -> None:
