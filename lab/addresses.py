@@ -7,6 +7,10 @@ from dataclasses import dataclass
 SUBNET = "10.91.0.0/24"
 GATEWAY = "10.91.0.1"
 
+# The LAN that Windows' other adapter is in, and a network that is somewhere behind it.
+LAN_SUBNET = "10.92.0.0/24"
+ELSEWHERE_SUBNET = "10.93.0.0/24"
+
 
 @dataclass(frozen=True)
 class Address:
@@ -28,13 +32,16 @@ GPU_EMBED = Address("gpu-embed", "10.91.0.12", 22)
 GPU_SCORE = Address("gpu-score", "10.91.0.13", 20713)
 DIFY_WSL = Address("dify-wsl", "10.91.0.14", 22)
 WINDOWS = Address("windows", "10.91.0.15")
+WINDOWS_ON_THE_LAN = "10.92.0.15"
+NEIGHBOUR = Address("neighbour", "10.92.0.30")  # of Windows, on the LAN
+STRANGER_IP = "10.93.0.30"  # the neighbour's too, so that it can also call from elsewhere
 
 MODEL_HUB = Address("model-hub", "10.91.0.20")
 GIT_SERVER = Address("git-server", "10.91.0.21")
 REGISTRY = Address("registry", "10.91.0.22")
 
 HOSTS = (GPU_CHAT, GPU_EMBED, GPU_SCORE, DIFY_WSL)  # what the deploy is run against
-ALL = (*HOSTS, WINDOWS, MODEL_HUB, GIT_SERVER, REGISTRY)
+ALL = (*HOSTS, WINDOWS, NEIGHBOUR, MODEL_HUB, GIT_SERVER, REGISTRY)
 
 # A rented box publishes one inside port under another number on its provider's address.
 RENTED_INSIDE_PORT = 8080
