@@ -9,6 +9,7 @@ from windows_machine import Machine
 
 from provision.domain.portproxy import REGISTRY_KEY, Rule
 from provision.domain.windows_door import TASK_NAME
+from provision.domain.windows_ports import parse_ports
 
 
 @pytest.fixture
@@ -73,3 +74,35 @@ def test_a_chinese_windows_speaks_gbk(machine: Machine) -> None:
     machine.change(locale="zh-CN")
     assert "找不到指定的注册表项或值" in machine.run("reg.exe", "query", REGISTRY_KEY)[2].decode("gbk")
     assert "请求的操作需要提升" in machine.netsh("delete", "listenport=1", elevated=False)[1].decode("gbk")
+
+
+def test_the_firewall_allows_copies_and_needs_elevation(machine: Machine) -> None:
+    rule = ("name=Dify", "dir=in", "action=allow", "protocol=TCP", "localport=81")
+    assert machine.advfirewall("show", "name=Dify")[0] == 1
+    assert machine.advfirewall("delete", "name=Dify")[0] == 1
+    assert machine.advfirewall("add", *rule, elevated=False)[0] == 1
+    assert machine.writes() == 0
+    assert [machine.advfirewall("add", *rule)[0] for _ in range(2)] == [0, 0]
+    assert machine.advfirewall("show", "name=Dify", elevated=False)[1].count(b"Rule Name:") == 2
+    assert machine.advfirewall("delete", "name=Dify", elevated=False)[0] == 1
+    assert machine.advfirewall("delete", "name=Dify")[0] == 0
+    assert machine.advfirewall("show", "name=Dify")[0] == 1
+    machine.change(locale="zh-CN")
+    assert "没有与指定标准相匹配的规则" in machine.advfirewall("show", "name=Dify")[1].decode("gbk")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_ports_are_shown_as_windows_shows_them(machine: Machine, locale: str) -> None:
+    machine.change(locale=locale)
+    machine.netsh("set", "listenport=8080", "listenaddress=0.0.0.0", "connectaddress=172.19.1.2")
+    found = parse_ports(
+        machine.run("netstat.exe", "-ano", "-p", "TCP")[1],
+        machine.run("tasklist.exe", "/svc", "/fo", "csv", "/nh")[1],
+        machine.run("netsh.exe", "interface", "ipv4", "show", "excludedportrange", "protocol=tcp")[1],
+    )
+    assert found
+    assert ("0.0.0.0", 8080, 3204) in found.listeners
+    assert found.processes[3204].services == ("iphlpsvc",)
+    assert found.excluded == ((5357, 5357), (49691, 49790))
+    assert (found.holder(8080), found.holder(81)) == (None, None)
+    assert "HTTP.sys" in str(found.holder(445))
