@@ -9,6 +9,7 @@ from tasks.dify import await_dify, install_dify
 from tasks.keys import keys
 from tasks.machine import prepare_machines
 from tasks.model import download_models
+from tasks.ports import resolved
 from tasks.preflight import preflight
 from tasks.serve import prove_models, serve_models
 from tasks.tunnel import open_tunnels
@@ -17,7 +18,7 @@ from tasks.windows import open_to_the_lan
 from tasks.wire import wire
 
 without_delay(host)
-deployment = current()
+deployment = resolved(current())
 
 preflight(deployment)
 keys(deployment)

@@ -22,11 +22,10 @@ from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi, TcpListeners
 from provision.facts.model import ModelFolder
 from provision.facts.python import EnvironmentStamp
-from provision.facts.windows import DoorRegistered, IsWsl
 from provision.operations.python import fingerprint
 from provision.operations.vllm import environment_dir, services_dir
-from provision.operations.windows import build_door
 from provision.templates import text
+from tasks.ports import port_problems as published_problems
 
 # The first releases with Python 3.11, which the pinned packages of vLLM want.
 OLDEST = {"Debian": 12, "Ubuntu": 24}
@@ -44,8 +43,7 @@ def preflight(deployment: Deployment) -> None:
         problems += _forwarding(server)
     if servers:
         problems += _fits(servers)
-    if host.name == deployment.dify_host and deployment.dify.lan_access and host.get_fact(IsWsl):
-        problems += _door(deployment.dify.port)
+    problems += published_problems(deployment)
     if problems:
         lines = "\n".join(f"  {host.name}: {problem}" for problem in problems)
         raise DeployError(f"Refused before anything was touched:\n{lines}")
@@ -136,11 +134,3 @@ def _needs(
         complete = not folders[server.role].problem(settings.model, settings.revision)
         if model and not settings.model_path and not complete:
             yield model_need(server, model.weights)
-
-
-def _door(port: int) -> Iterator[str]:
-    if not host.get_fact(DoorRegistered):
-        yield (
-            f"Windows has no task that forwards ports for us. {build_door([port])}, "
-            "or set dify.lan_access to False"
-        )

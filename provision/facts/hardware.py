@@ -102,7 +102,7 @@ class TcpListeners(FactBase[Listening]):
     def default() -> Listening:
         return Listening()
 
-    def command(self, services: str) -> StringCommand:
+    def command(self, services: str = "/nonexistent") -> StringCommand:
         return StringCommand(
             "for f in", StringCommand(QuoteString(services), f"/*/{STARTED}", _separator=""), "; do",
             '[ -e "$f" ] && read -r p _ <"$f" && [ -d "/proc/$p" ] && echo "ours $p"; done;',

@@ -119,7 +119,11 @@ def settings(*, deployment: Deployment) -> Commands:
         )
         return
     yield from files.put._inner(
-        src=StringIO(render("docker-compose.override.yaml.j2")), dest=f"{folder}/{OVERRIDE}", mode="644"
+        src=StringIO(
+            render("docker-compose.override.yaml.j2", plugin_debugging_port=dify.plugin_debugging_port)
+        ),
+        dest=f"{folder}/{OVERRIDE}",
+        mode="644",
     )
     wanted = managed(dify, deployment.dify_url)
     if existing is None:
