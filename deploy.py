@@ -10,6 +10,7 @@ from tasks.gate import nothing_public_by_accident
 from tasks.keys import keys
 from tasks.machine import prepare_machines
 from tasks.model import download_models, forget_old_revisions
+from tasks.ports import resolved
 from tasks.preflight import preflight
 from tasks.serve import prove_models, serve_models
 from tasks.tunnel import open_tunnels
@@ -19,7 +20,7 @@ from tasks.wire import wire
 from tasks.wsl import follow_the_address, stay_up
 
 without_delay(host)
-deployment = current()
+deployment = resolved(current())
 
 preflight(deployment)
 stay_up(deployment)

@@ -5,7 +5,8 @@ The elevated door. A scheduled task runs it as SYSTEM; windows.ps1 has put it he
 It reads one request file, which anybody who controls the WSL distribution can write, and treats it as
 hostile: only data is taken from it, each field is checked, nothing of it is ever executed, and no file is
 written where a user could have planted a link. What it may do is fixed: have Windows forward the allowed ports
-to an address of the WSL network. Rules that it has not made itself stay as they are.
+to an address of the WSL network, and have its firewall let others in on them. Rules that it has not made itself
+stay as they are, and the firewall stays on.
 
 In this folder, which only administrators may write:
   settings.json     the ports that the administrator allowed
@@ -19,19 +20,20 @@ Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
 
 $RequestFile = Join-Path $env:ProgramData 'dify-vllm-deploy\request.json'
+$OwnedFile = Join-Path $PSScriptRoot 'owned-rules.txt'
 $RulesKey = 'HKLM:\SYSTEM\CurrentControlSet\Services\PortProxy\v4tov4\tcp'
 $Netsh = Join-Path $env:SystemRoot 'System32\netsh.exe'
+$FirewallKey = 'HKLM:\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
+$RulePrefix = 'dify-vllm-deploy-tcp-'
 $MaxBytes = 16384
-
 $Malformed = 'the request does not have the form that this door accepts'
 $Replayed = 'this request was handled before'
-$PortRefused = 'listen port {0} is not among the ports that the administrator allowed: {1}'
+$PortRefused = 'port {0} is not among the ports that the administrator allowed: {1}'
 $NoAdapter = 'Windows has no network adapter of WSL; with mirrored networking no rule is needed'
 $AddressRefused = 'connect address {0} is no address of a distribution in the subnet of WSL, {1}'
 $ForeignRule = 'listen port {0} belongs to a rule that this door did not make: {1}'
 $NotApplied = 'netsh did not make the wanted change, the registry still has: {0}'
-
-function Deny([string] $Message) { throw $Message }
+$NotOpened = 'Windows did not make the wanted change of its firewall, the registry still has: {0}'
 
 function Test-Fields($Object, [string[]] $Names) {
     if ($Object -isnot [Management.Automation.PSCustomObject]) { return $false }
@@ -56,23 +58,66 @@ function Test-Rule($Rule) {
         (Test-Address $Rule.connect_address) -and (Test-Number $Rule.connect_port 1 65535)
 }
 
+function Test-Remote($Value) {
+    if ($Value -isnot [string]) { return $false }
+    if (@('Any', 'LocalSubnet') -ccontains $Value) { return $true }
+    $address, $length = $Value.Split('/', 2)
+    return (Test-Address $address) -and ($null -eq $length -or $length -cmatch '\A(3[0-2]|[12][0-9]|[1-9])\z')
+}
+
+function Test-Set($Values, [int] $Most) {
+    if ($Values -isnot [array] -or $Values.Count -lt 1 -or $Values.Count -gt $Most) { return $false }
+    return @($Values | Select-Object -Unique).Count -eq $Values.Count
+}
+
+function Test-Opening($Opening) {
+    if (-not (Test-Fields $Opening @('port', 'remote_addresses', 'profiles'))) { return $false }
+    $remotes, $names = $Opening.remote_addresses, $Opening.profiles
+    if (-not (Test-Number $Opening.port 1 65535)) { return $false }
+    if (-not ((Test-Set $remotes 32) -and (Test-Set $names 3))) { return $false }
+    foreach ($name in $names) {
+        if ($name -isnot [string] -or @('Domain', 'Private', 'Public') -cnotcontains $name) { return $false }
+    }
+    foreach ($remote in $remotes) { if (-not (Test-Remote $remote)) { return $false } }
+    return $remotes.Count -eq 1 -or ($remotes -cnotcontains 'Any' -and $remotes -cnotcontains 'LocalSubnet')
+}
+
+function Get-Part($Request, [string] $Name) {
+    # A list of at most 16 entries; $null when there is none, which leaves that part of Windows as it is.
+    $part = $Request.PSObject.Properties[$Name]
+    if ($null -eq $part -or $null -eq $part.Value) { return $null }
+    if ($part.Value -isnot [array] -or $part.Value.Count -gt 16) { throw $Malformed }
+    return , $part.Value
+}
+
 function Read-Request {
     # Whatever is wrong, the answer is the same: the file could be a link to one that its writer cannot read.
     try {
         $file = Get-Item -LiteralPath $RequestFile -Force
-        if ($file.Attributes -band [IO.FileAttributes]::ReparsePoint) { Deny $Malformed }
-        if ($file.Length -gt $MaxBytes) { Deny $Malformed }
+        if ($file.Attributes -band [IO.FileAttributes]::ReparsePoint) { throw $Malformed }
+        if ($file.Length -gt $MaxBytes) { throw $Malformed }
         $request = [IO.File]::ReadAllText($RequestFile, [Text.Encoding]::UTF8) | ConvertFrom-Json
     }
-    catch { Deny $Malformed }
-    if (-not (Test-Fields $request @('version', 'nonce', 'port_proxy'))) { Deny $Malformed }
-    if (-not (Test-Number $request.version 1 1)) { Deny $Malformed }
-    if ($request.nonce -isnot [string] -or $request.nonce -cnotmatch '\A[0-9a-f]{32}\z') { Deny $Malformed }
-    if ($request.port_proxy -isnot [array] -or $request.port_proxy.Count -gt 16) { Deny $Malformed }
-    foreach ($rule in $request.port_proxy) { if (-not (Test-Rule $rule)) { Deny $Malformed } }
-    $keys = @($request.port_proxy | ForEach-Object { '{0}/{1}' -f $_.listen_address, $_.listen_port })
-    if (@($keys | Select-Object -Unique).Count -ne $keys.Count) { Deny $Malformed }
-    return $request
+    catch { throw $Malformed }
+    if ($request -isnot [Management.Automation.PSCustomObject]) { throw $Malformed }
+    $parts = @('port_proxy', 'firewall' | Where-Object { $request.PSObject.Properties[$_] })
+    if (-not (Test-Fields $request (@('version', 'nonce') + $parts))) { throw $Malformed }
+    if (-not (Test-Number $request.version 1 1) -or $request.nonce -isnot [string]) { throw $Malformed }
+    if ($request.nonce -cnotmatch '\A[0-9a-f]{32}\z') { throw $Malformed }
+    $rules = Get-Part $request 'port_proxy'
+    $openings = Get-Part $request 'firewall'
+    if ($null -eq $rules -and $null -eq $openings) { throw $Malformed }
+    $places = @()
+    foreach ($rule in $rules) {
+        if (-not (Test-Rule $rule)) { throw $Malformed }
+        $places += '{0}/{1}' -f $rule.listen_address, $rule.listen_port
+    }
+    foreach ($opening in $openings) {
+        if (-not (Test-Opening $opening)) { throw $Malformed }
+        $places += 'firewall/{0}' -f $opening.port
+    }
+    if (@($places | Select-Object -Unique).Count -ne $places.Count) { throw $Malformed }
+    return @{ nonce = $request.nonce; rules = $rules; openings = $openings }
 }
 
 function ConvertTo-Bits([string] $Address) {
@@ -84,14 +129,14 @@ function ConvertTo-Bits([string] $Address) {
 function Assert-InWsl([string] $Address) {
     $adapter = Get-NetIPAddress -AddressFamily IPv4 -ErrorAction SilentlyContinue |
         Where-Object { $_.InterfaceAlias -like 'vEthernet (WSL*' } | Select-Object -First 1
-    if ($null -eq $adapter) { Deny $NoAdapter }
+    if ($null -eq $adapter) { throw $NoAdapter }
     $size = [long] [Math]::Pow(2, 32 - $adapter.PrefixLength)
     $windows = ConvertTo-Bits $adapter.IPAddress
     $first = $windows - $windows % $size
     $wanted = ConvertTo-Bits $Address
     # Windows' own address, the network's and the broadcast address are no distribution either.
     if ($wanted -le $first -or $wanted -ge $first + $size - 1 -or $wanted -eq $windows) {
-        Deny ($AddressRefused -f $Address, ('{0}/{1}' -f $adapter.IPAddress, $adapter.PrefixLength))
+        throw ($AddressRefused -f $Address, ('{0}/{1}' -f $adapter.IPAddress, $adapter.PrefixLength))
     }
 }
 
@@ -99,10 +144,6 @@ function Read-Lines([string] $Name) {
     $path = Join-Path $PSScriptRoot $Name
     if (Test-Path -LiteralPath $path) { return @([IO.File]::ReadAllLines($path)) }
     return @()
-}
-
-function Write-OwnedRules([string[]] $Keys) {
-    [IO.File]::WriteAllLines((Join-Path $PSScriptRoot 'owned-rules.txt'), $Keys)
 }
 
 function Get-Rules {
@@ -126,11 +167,11 @@ function Set-Rules([hashtable] $Wanted, $Result) {
     foreach ($key in $current.Keys) {
         $port = $key.Split('/')[-1]
         if ($ports -ccontains $port -and $owned -cnotcontains $key -and $Wanted[$key] -cne $current[$key]) {
-            Deny ($ForeignRule -f $port, ('{0} -> {1}' -f $key, $current[$key]))
+            throw ($ForeignRule -f $port, ('{0} -> {1}' -f $key, $current[$key]))
         }
     }
     # Recorded first: a rule that is set but not recorded would be foreign to the next run.
-    Write-OwnedRules @(@($owned) + @($Wanted.Keys) | Sort-Object -Unique)
+    [IO.File]::WriteAllLines($OwnedFile, [string[]] @(@($owned) + @($Wanted.Keys) | Sort-Object -Unique))
     foreach ($key in $owned) {
         if ($current.ContainsKey($key) -and -not $Wanted.ContainsKey($key)) {
             $address, $port = $key.Split('/')
@@ -151,31 +192,56 @@ function Set-Rules([hashtable] $Wanted, $Result) {
     $wrong = @($Wanted.Keys | Where-Object { $after[$_] -cne $Wanted[$_] }) +
         @($Result.removed | Where-Object { $after.ContainsKey($_) })
     if ($wrong) {
-        Deny ($NotApplied -f (@($after.Keys | ForEach-Object { '{0} -> {1}' -f $_, $after[$_] }) -join ', '))
+        throw ($NotApplied -f (@($after.Keys | ForEach-Object { '{0} -> {1}' -f $_, $after[$_] }) -join ', '))
     }
-    Write-OwnedRules @($Wanted.Keys | Sort-Object)
+    [IO.File]::WriteAllLines($OwnedFile, [string[]] @($Wanted.Keys | Sort-Object))
+}
+
+function Get-OpeningNames {
+    # Of our firewall rules. A copy that was made by hand under our title has a GUID for its name.
+    $key = Get-Item -LiteralPath $FirewallKey
+    return @($key.GetValueNames() | Where-Object {
+            $_.StartsWith($RulePrefix) -or ([string] $key.GetValue($_)).Contains("|Name=$RulePrefix")
+        } | Sort-Object)
+}
+
+function Set-Openings($Openings, $Result) {
+    # All of ours are made anew, whatever became of them: the deploy asks only when one of them is wrong.
+    foreach ($name in @(Get-OpeningNames)) {
+        Remove-NetFirewallRule -Name $name
+        $Result.removed += $name
+    }
+    foreach ($opening in $Openings) {
+        $name = "$RulePrefix$($opening.port)"
+        New-NetFirewallRule -Name $name -DisplayName $name -Description 'Made by dify-vllm-deploy (door.ps1).' `
+            -Direction Inbound -Action Allow -Enabled True -Protocol TCP -LocalPort $opening.port `
+            -RemoteAddress $opening.remote_addresses -Profile ($opening.profiles -join ',') | Out-Null
+        $Result.applied += $name
+    }
+    $after = @(Get-OpeningNames)
+    if ($after.Count -ne $Openings.Count) { throw ($NotOpened -f ($after -join ', ')) }
 }
 
 $result = @{ version = 1; nonce = $null; ok = $false; message = ''; applied = @(); removed = @() }
 try {
     $request = Read-Request
     $result.nonce = $request.nonce
-    if (@(Read-Lines 'used-nonces.txt') -ccontains $request.nonce) { Deny $Replayed }
+    if (@(Read-Lines 'used-nonces.txt') -ccontains $request.nonce) { throw $Replayed }
     [IO.File]::AppendAllText((Join-Path $PSScriptRoot 'used-nonces.txt'), $request.nonce + "`r`n")
     $settings = [IO.File]::ReadAllText((Join-Path $PSScriptRoot 'settings.json')) | ConvertFrom-Json
     $allowed = @($settings.allowed_ports | Sort-Object)
-    foreach ($rule in $request.port_proxy) {
-        if ($allowed -notcontains $rule.listen_port) {
-            Deny ($PortRefused -f $rule.listen_port, ($allowed -join ', '))
-        }
+    $ports = @(foreach ($r in $request.rules) { $r.listen_port }) + @(foreach ($o in $request.openings) { $o.port })
+    foreach ($port in $ports) {
+        if ($allowed -notcontains $port) { throw ($PortRefused -f $port, ($allowed -join ', ')) }
     }
     $wanted = @{}
-    foreach ($rule in $request.port_proxy) {
+    foreach ($rule in $request.rules) {
         Assert-InWsl $rule.connect_address
         $key = '{0}/{1}' -f $rule.listen_address, $rule.listen_port
         $wanted[$key] = '{0}/{1}' -f $rule.connect_address, $rule.connect_port
     }
-    Set-Rules $wanted $result
+    if ($null -ne $request.rules) { Set-Rules $wanted $result }
+    if ($null -ne $request.openings) { Set-Openings $request.openings $result }
     $result.ok = $true
 }
 catch { $result.message = $_.Exception.Message }

@@ -6,14 +6,20 @@ dify = {
     "repository": "https://github.com/langgenius/dify.git",
     # In the Linux file system: PostgreSQL breaks on a Windows drive (/mnt/c).
     "folder": "/opt/dify",
-    # Ports that Dify's nginx publishes. 80 is taken on many Windows machines.
+    # Ports that Dify's nginx publishes. 80 is taken on many Windows machines; "auto" takes the first free
+    # one of 80, 81, 8081, 8082, … and keeps it. A taken port is refused before anything is touched.
     "port": 81,
     "ssl_port": 443,
+    # Publish the daemon's port for debugging plugins, for instance 5003; None does not.
+    "plugin_debugging_port": None,
     # What people type, and what Dify makes links with; None is http://<ssh_hostname>:<port>.
-    # Behind WSL it is the LAN address of Windows: http://192.168.1.117:81
+    # Behind WSL it is the LAN address of Windows: http://192.168.1.117:81 (no port with "auto": it is added).
     "public_url": None,
-    # In WSL: forward the port from Windows, so that the LAN reaches it.
-    "lan_access": True,
+    # In WSL: whom Windows lets in. "localsubnet", "any", addresses and networks such as
+    # ["192.168.1.0/24", "10.8.0.5"], or None: nobody, nothing is forwarded.
+    "lan_access": "localsubnet",
+    # On which of Windows' networks. Windows calls an unknown one public: a café's Wi-Fi, and maybe your LAN.
+    "lan_profiles": ["private", "domain"],
     # In WSL: run `wsl --shutdown` when its settings were changed; everything in it stops for a minute.
     "allow_wsl_restart": False,
     # The first administrator; its password is made on the host, in

@@ -9,6 +9,10 @@ from lab.paths import WSL_ADDRESS
 SUBNET = "10.91.0.0/24"
 GATEWAY = "10.91.0.1"
 
+# The LAN that Windows' other adapter is in, and a network that is somewhere behind it.
+LAN_SUBNET = "10.92.0.0/24"
+ELSEWHERE_SUBNET = "10.93.0.0/24"
+
 
 @dataclass(frozen=True)
 class Address:
@@ -30,6 +34,9 @@ GPU_EMBED = Address("gpu-embed", "10.91.0.12", 22)
 GPU_SCORE = Address("gpu-score", "10.91.0.13", 20713)
 DIFY_WSL = Address("dify-wsl", "10.91.0.14", 22)
 WINDOWS = Address("windows", "10.91.0.15", 22)
+WINDOWS_ON_THE_LAN = "10.92.0.15"
+NEIGHBOUR = Address("neighbour", "10.92.0.30")  # of Windows, on the LAN
+STRANGER_IP = "10.93.0.30"  # the neighbour's too, so that it can also call from elsewhere
 
 MODEL_HUB = Address("model-hub", "10.91.0.20")
 GIT_SERVER = Address("git-server", "10.91.0.21")
@@ -39,7 +46,7 @@ REGISTRY = Address("registry", "10.91.0.22")
 WSL_ADDRESSES = (DIFY_WSL.ip, "10.91.0.114")
 
 HOSTS = (GPU_CHAT, GPU_EMBED, GPU_SCORE, DIFY_WSL)  # what the deploy is run against
-ALL = (*HOSTS, WINDOWS, MODEL_HUB, GIT_SERVER, REGISTRY)
+ALL = (*HOSTS, WINDOWS, NEIGHBOUR, MODEL_HUB, GIT_SERVER, REGISTRY)
 
 
 def dify_wsl() -> Address:

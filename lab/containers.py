@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import recipes
-from lab.addresses import GATEWAY, SUBNET, Address
+from lab.addresses import GATEWAY, LAN_SUBNET, SUBNET, Address
 from lab.docker import LABEL, RECIPE_LABEL, Docker, File
 
 NETWORK = "dvd-lab"
+LAN = "dvd-lab-lan"
+NETWORKS = (NETWORK, LAN)
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Container:
         command: replaces the image's command, when not empty.
         files: written into it before its first start; absolute path → file.
         runs: files and folders of this repository that its command runs.
+        network: that it is in; the LAN sees nothing of the lab's own network.
+        lan_ip: its second address, on the LAN.
         keeps_state: what happens inside must outlive a change of its recipe, as on the deploy's hosts.
     """
 
@@ -33,6 +37,8 @@ class Container:
     command: tuple[str, ...] = ()
     files: Mapping[str, File] = field(default_factory=dict)
     runs: tuple[Path, ...] = ()
+    network: str = NETWORK
+    lan_ip: str | None = None
     keeps_state: bool = True
 
     @property
@@ -45,12 +51,19 @@ def name_of(address: Address) -> str:
     return f"dvd-lab-{address.name}"
 
 
-def network(docker: Docker) -> bool:
-    """Have the lab's network. True when it had to be made."""
-    if docker.run("network", "inspect", NETWORK, check=False).returncode == 0:
-        return False
-    docker.run("network", "create", "--label", LABEL, "--subnet", SUBNET, "--gateway", GATEWAY, NETWORK)
-    return True
+def networks(docker: Docker) -> None:
+    """Have the lab's networks."""
+    for name, *options in (
+        (NETWORK, "--subnet", SUBNET, "--gateway", GATEWAY),
+        (LAN, "--subnet", LAN_SUBNET),
+    ):
+        if not has_network(docker, name):
+            docker.run("network", "create", "--label", LABEL, *options, name)
+
+
+def has_network(docker: Docker, name: str) -> bool:
+    """Whether there is a network of that name."""
+    return docker.run("network", "inspect", name, check=False).returncode == 0
 
 
 def start(docker: Docker, container: Container) -> str:
@@ -62,7 +75,8 @@ def start(docker: Docker, container: Container) -> str:
     Raises:
         lab.docker.DockerError: it cannot be made or started.
     """
-    settings = repr((container.options, container.command, container.files))
+    places = (container.network, container.lan_ip)
+    settings = repr((container.options, container.command, container.files, *places))
     recipe = recipes.digest(docker.image_id(container.image), settings, *container.runs)
     state = docker.state(container.name)
     stale = state != "" and docker.container_recipe(container.name) != recipe
@@ -85,10 +99,12 @@ def _create(docker: Docker, container: Container, recipe: str) -> None:
         "create",
         *("--name", container.name, "--hostname", container.address.name),
         *("--label", LABEL, "--label", f"{RECIPE_LABEL}={recipe}"),
-        *("--network", NETWORK, "--ip", container.address.ip),
+        *("--network", container.network, "--ip", container.address.ip),
         *container.options,
         container.image,
         *container.command,
     )
+    if container.lan_ip:
+        docker.run("network", "connect", "--ip", container.lan_ip, LAN, container.name)
     if container.files:
         docker.put(container.name, container.files)

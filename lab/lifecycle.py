@@ -37,7 +37,7 @@ def up() -> None:
     with step("docker engine") as current:
         docker = daemon.ensure()
         current.note = docker.host or "the machine's own"
-    containers.network(docker)
+    containers.networks(docker)
     _together(*(partial(base_images.ensure, docker, release) for release in base_images.RELEASES))
     jobs = [partial(host_images.ensure, docker, image) for image in host_images.BASES]
     jobs.append(partial(_model_hub, docker))
@@ -127,8 +127,9 @@ def _remove(docker: Docker) -> int:
         docker.run("container", "rm", "--force", "--volumes", *ours)
     if docker.has_volume(drive_c.VOLUME):
         docker.run("volume", "rm", drive_c.VOLUME)
-    if docker.run("network", "inspect", containers.NETWORK, check=False).returncode == 0:
-        docker.run("network", "rm", containers.NETWORK)
+    for network in containers.NETWORKS:
+        if containers.has_network(docker, network):
+            docker.run("network", "rm", network)
     return len(ours)
 
 

@@ -17,20 +17,22 @@ from provision.domain.listeners import port_problems
 from provision.domain.model_files import ModelFiles
 from provision.domain.model_size import Model, sized
 from provision.domain.packages import Packages, packages
+from provision.domain.published import lan_ports
 from provision.domain.room import Need, disk_problems, environment_need, model_need
-from provision.domain.settings import ModelRole
+from provision.domain.settings import DifySettings, ModelRole
 from provision.domain.wsl_settings import HOLD_TASK
 from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi
 from provision.facts.listeners import Listeners
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import EnvironmentStamp
-from provision.facts.windows import DoorRegistered, IsWsl
+from provision.facts.windows import IsWsl
 from provision.facts.wsl import HoldRegistered
 from provision.operations.python import fingerprint
 from provision.operations.vllm import environment_dir
-from provision.operations.windows import build_door
+from provision.operations.windows_door import build_door
 from provision.templates import text
+from tasks.ports import port_problems as published_problems
 
 # The first releases with Python 3.11, which the pinned packages of vLLM want.
 OLDEST = {"Debian": 12, "Ubuntu": 24}
@@ -48,10 +50,9 @@ def preflight(deployment: Deployment) -> None:
         problems += _forwarding(server)
     if servers:
         problems += _fits(servers)
-    if host.name == deployment.dify_host and deployment.dify.lan_access and host.get_fact(IsWsl):
-        problems += _door(deployment.dify.port)
+    problems += published_problems(deployment)
     if host.name == deployment.dify_host and host.get_fact(IsWsl):
-        problems += _hold(deployment.dify.port)
+        problems += _hold(deployment.dify)
     if problems:
         lines = "\n".join(f"  {host.name}: {problem}" for problem in problems)
         raise DeployError(f"Refused before anything was touched:\n{lines}")
@@ -146,17 +147,9 @@ def _needs(
             yield model_need(server, model.weights, [*revisions, *caches])
 
 
-def _door(port: int) -> Iterator[str]:
-    if not host.get_fact(DoorRegistered):
-        yield (
-            f"Windows has no task that forwards ports for us. {build_door([port])}, "
-            "or set dify.lan_access to False"
-        )
-
-
-def _hold(port: int) -> Iterator[str]:
+def _hold(dify: DifySettings) -> Iterator[str]:
     if not host.get_fact(HoldRegistered):
         yield (
             f"Windows has no task '{HOLD_TASK}' that starts this distribution at boot and holds it. "
-            f"{build_door([port])}"
+            f"{build_door(lan_ports(dify))}"
         )

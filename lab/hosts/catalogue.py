@@ -8,17 +8,22 @@ from pathlib import Path
 from lab import paths, pip_settings
 from lab.addresses import (
     DIFY_WSL,
+    ELSEWHERE_SUBNET,
     GIT_SERVER,
     GPU_CHAT,
     GPU_EMBED,
     GPU_SCORE,
+    NEIGHBOUR,
     REGISTRY,
     RENTED_INSIDE_PORT,
     RENTED_PUBLISHED,
+    STRANGER_IP,
     WINDOWS,
+    WINDOWS_ON_THE_LAN,
     Address,
 )
-from lab.containers import Container, name_of
+from lab.base_images import tag
+from lab.containers import LAN, Container, name_of
 from lab.docker import File
 from lab.hosts import drive_c, images, keys
 
@@ -43,7 +48,7 @@ SHARED_MEMORY = "--shm-size=2g"
 
 
 def hosts(real_dify: bool) -> list[Container]:
-    """The four machines that the deploy is run against, and Windows beside its WSL.
+    """The four machines that the deploy is run against, Windows beside its WSL, and a neighbour of Windows.
 
     Args:
         real_dify: let the Dify host reach Docker Hub and GitHub, instead of the lab's stand-ins for them.
@@ -54,6 +59,7 @@ def hosts(real_dify: bool) -> list[Container]:
         _rented(),
         _dify_wsl(real_dify),
         _windows(),
+        _neighbour(),
     ]
 
 
@@ -133,22 +139,42 @@ def _dify_wsl(real_dify: bool) -> Container:
 
 
 def _windows() -> Container:
-    """A network namespace of its own: Windows' sshd, and the ports that it forwards into its WSL."""
+    """A network namespace of its own, on the LAN too: its sshd, and the ports that it forwards to WSL."""
     program = paths.ROOT / "lab" / "windows"
     return Container(
         WINDOWS,
         images.WINDOWS,
         options=(
             "--init",
+            "--cap-add=NET_ADMIN",
             f"--volume={program}:/opt/windows:ro",
             f"--volume={drive_c.VOLUME}:/mnt/c",
         ),
-        command=("windows-start", "python3", "/opt/windows/forwarder.py", "/mnt/c"),
+        command=(
+            "windows-start",
+            "sh",
+            "-c",
+            f"ip route replace {ELSEWHERE_SUBNET} via {NEIGHBOUR.ip}"
+            " && exec python3 /opt/windows/forwarder.py /mnt/c",
+        ),
+        lan_ip=WINDOWS_ON_THE_LAN,
         files={
             "/etc/lab/dify-wsl.ssh": File(WINDOWS_TO_WSL),
             "/etc/lab/id_windows": File(paths.WINDOWS_KEY.read_bytes(), 0o600),
             "/mnt/c/ProgramData/ssh/administrators_authorized_keys": File(keys.public(paths.SSH_KEY), 0o600),
         },
-        runs=(program / "forwarder.py",),
+        runs=(program / "forwarder.py", program / "packet_filter.py"),
         keeps_state=False,  # what Windows remembers is on its drive
+    )
+
+
+def _neighbour() -> Container:
+    """A machine on the LAN of Windows that sees nothing else of the lab."""
+    return Container(
+        NEIGHBOUR,
+        tag("bookworm"),
+        network=LAN,
+        options=("--init", "--cap-add=NET_ADMIN"),
+        command=("sh", "-c", f"ip address replace {STRANGER_IP}/32 dev eth0 && exec sleep infinity"),
+        keeps_state=False,
     )

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Windows of the lab: fills its drive C: at boot, then is its IP Helper, which forwards ports by rules.
+"""Windows of the lab: fills its drive C: at boot, then is its IP Helper, which forwards ports by rules, and
+the firewall before it.
 
 Runs where "Windows" has its network, on Python's standard library alone::
 
@@ -19,6 +20,8 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+
+from packet_filter import lets_in
 
 STATE = Path("lab/state.json")
 POLL_SECONDS = 0.2
@@ -81,7 +84,10 @@ class Forwarder:
             assert task is not None
             connections.add(task)
             try:
-                await _forward(reader, writer, connect)
+                if self._lets_in(listen[1], writer):
+                    await _forward(reader, writer, connect)
+                else:
+                    writer.transport.abort()
             finally:
                 connections.discard(task)
 
@@ -92,6 +98,10 @@ class Forwarder:
             return
         self._listeners[listen] = connect, server
         print(f"{listen[0]}:{listen[1]} -> {connect[0]}:{connect[1]}", flush=True)
+
+    def _lets_in(self, port: int, writer: asyncio.StreamWriter) -> bool:
+        machine = json.loads(self._state.read_text("utf-8"))
+        return lets_in(machine, port, writer.get_extra_info("peername")[0])
 
     async def _close(self, listen: Pair) -> None:
         _, server = self._listeners.pop(listen)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from provision.domain.dify_env import MANAGED
 from provision.domain.gpu_providers import PROVIDERS
+from provision.domain.port_settings import AUTO
 from provision.domain.settings import (
     LOOPBACK,
     MODEL_ROLES,
@@ -82,7 +83,8 @@ class Deployment:
     """Every role with its host and settings; ``servers`` has at most one host a role.
 
     Attributes:
-        dify_url: the address that people and programs use, and that Dify makes links with.
+        dify_url: the address that people and programs use, and that Dify makes links with. While
+            ``dify.port`` is :data:`~provision.domain.settings.AUTO` it lacks the port; see :func:`with_port`.
     """
 
     servers: dict[ModelRole, ModelServer]
@@ -141,6 +143,19 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)))
     return Deployment(servers, dify_host, dify, dify_url)
+
+
+def with_port(deployment: Deployment, port: int) -> Deployment:
+    """The deployment with the port that was chosen for "auto".
+
+    An ``https`` address belongs to a proxy in front, which has a port of its own.
+    """
+    url = deployment.dify_url
+    return replace(
+        deployment,
+        dify=deployment.dify.model_copy(update={"port": port}),
+        dify_url=_with_port(url, port) if urlsplit(url).scheme == "http" else url,
+    )
 
 
 def _server(role: ModelRole, host: str, values: Mapping[str, Any], dify_hosts: Sequence[str]) -> ModelServer:
@@ -235,13 +250,18 @@ def _dify_url(host: str, values: Mapping[str, Any], dify: DifySettings) -> str:
         return dify.public_url
     address = _address(host, values)
     if address.startswith(("@", *LOOPBACK)):
+        example = _with_port("http://192.168.1.117", dify.port)
         raise SettingsError(
             [
                 f"{host}: dify.public_url is not set and the host's address ({address}) means nothing "
-                f"to others; set it to what people will type, such as http://192.168.1.117:{dify.port}"
+                f"to others; set it to what people will type, such as {example}"
             ]
         )
-    return f"http://{address}" + ("" if dify.port == 80 else f":{dify.port}")
+    return _with_port(f"http://{address}", dify.port)
+
+
+def _with_port(url: str, port: int) -> str:
+    return url if port in (80, AUTO) else f"{url}:{port}"
 
 
 def _address(host: str, values: Mapping[str, Any]) -> str:
@@ -270,8 +290,11 @@ def _port_clashes(servers: Mapping[ModelRole, ModelServer], dify_host: str, dify
         if server.tunnel and dify_host:
             used[dify_host, server.tunnel.port].append(f"{role}.tunnel_port")
     if dify_host:
-        used[dify_host, dify.port].append("dify.port")
+        if dify.port != AUTO:
+            used[dify_host, dify.port].append("dify.port")
         used[dify_host, dify.ssl_port].append("dify.ssl_port")
+        if dify.plugin_debugging_port is not None:
+            used[dify_host, dify.plugin_debugging_port].append("dify.plugin_debugging_port")
     return [
         f"{host}: port {port} is used by {' and '.join(settings)}; give each its own"
         for (host, port), settings in used.items()

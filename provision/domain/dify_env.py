@@ -20,6 +20,8 @@ def managed(dify: DifySettings, public_url: str) -> dict[str, str]:
     values = {
         "EXPOSE_NGINX_PORT": str(dify.port),
         "EXPOSE_NGINX_SSL_PORT": str(dify.ssl_port),
+        # Published only when asked for (the override resets it otherwise); 5003 is Dify's own default.
+        "EXPOSE_PLUGIN_DEBUGGING_PORT": str(dify.plugin_debugging_port or 5003),
         "APP_WEB_URL": public_url,
         "SERVICE_API_URL": public_url,
         "FILES_URL": public_url,
@@ -102,6 +104,15 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
 
 def _quoted(value: str) -> str:
     return value if re.fullmatch(r"[\w.:/@{}%,+*=-]*", value) else f"'{value}'"
+
+
+def published_port(text: str) -> int | None:
+    """The port that a ``.env`` has nginx publish, of the last line that says so; ``None`` when none does.
+
+    An owner's own file may bind an address as well (``127.0.0.1:8080``).
+    """
+    found = re.findall(r"^EXPOSE_NGINX_PORT=['\"]?(?:[\d.]+:)?(\d+)['\"]?\s*$", text, re.MULTILINE)
+    return int(found[-1]) if found else None
 
 
 def difference(before: str, after: str) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from provision.domain.deployment import Deployment
 from provision.domain.listeners import EVERYWHERE, Listener, Published, Socket
+from provision.domain.published import published
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def gate(deployment: Deployment, host: str, *, project: str, bridge: str, tunnel
     accounts = {server.serving.user for server in servers} - {"root"}  # nothing of root's is hidden from it
     if host != deployment.dify_host:
         return Gate(declared, sorted(accounts))
-    ports = {"dify.port": deployment.dify.port, "dify.ssl_port": deployment.dify.ssl_port}
+    ports = published(deployment.dify)
     declared += [Declared(project, EVERYWHERE[0], port, setting) for setting, port in ports.items()]
     declared += [
         Declared(f"{role}-tunnel", bridge, server.tunnel.port, f"Docker's bridge, {role}.tunnel_port")

@@ -26,10 +26,10 @@ from pydantic import (
 
 from provision.domain.flags import managed
 from provision.domain.gpu_providers import PROVIDERS, GpuProvider, ProviderName
+from provision.domain.port_settings import AUTO, LanAccess, Port, PortOrAuto, Profile
 
 LOOPBACK = ("localhost", "127.", "::1", "0.0.0.0")  # noqa: S104 - compared, never bound
 
-Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -263,10 +263,12 @@ class DifySettings(Settings):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.16.1"
     repository: HttpUrl = "https://github.com/langgenius/dify.git"
     folder: LinuxPath = "/opt/dify"
-    port: Port = 81
+    port: PortOrAuto = 81
     ssl_port: Port = 443
+    plugin_debugging_port: Port | None = None
     public_url: HttpUrl | None = None
-    lan_access: bool = True
+    lan_access: LanAccess = "localsubnet"
+    lan_profiles: Annotated[list[Profile], Field(min_length=1)] = ["private", "domain"]
     allow_wsl_restart: bool = False
     admin_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] = "admin@example.com"
     admin_name: Annotated[str, Field(min_length=1, max_length=30)] = "Admin"
@@ -287,8 +289,23 @@ class DifySettings(Settings):
 
     @model_validator(mode="after")
     def _ports_differ(self) -> DifySettings:
-        if self.port == self.ssl_port:
-            raise ValueError(f"port and ssl_port are both {self.port}")
+        named: dict[int, str] = {}
+        for name in ("port", "ssl_port", "plugin_debugging_port"):
+            port = getattr(self, name)
+            if port in named:
+                raise ValueError(f"{named[port]} and {name} are both {port}")
+            if port is not None:
+                named[port] = name
+        return self
+
+    @model_validator(mode="after")
+    def _one_place_for_the_port(self) -> DifySettings:
+        url = urlsplit(self.public_url or "")
+        if self.port == AUTO and url.scheme == "http" and url.port is not None:
+            raise ValueError(
+                f"public_url = {self.public_url!r} names a port while port is 'auto'; leave it out there, "
+                "the chosen one is added"
+            )
         return self
 
 

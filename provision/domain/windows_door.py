@@ -6,8 +6,9 @@ trusts nothing in it: every field is checked, and each refusal has one of the te
 the specification of those in the script and in the lab's stand-in of it, which have the same order and the
 same texts; tests hold the three together.
 
-A request names the *whole* set of rules that the deploy wants. The door works out the difference by itself,
-from its own record of the rules that it has set before: a caller can never make it delete somebody else's.
+A request names the *whole* set of port proxy rules that the deploy wants, or of firewall rules, or of both.
+The door works out the difference by itself, from its own record of the rules that it has set before and from
+the name that only its firewall rules have: a caller can never make it delete somebody else's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from provision.domain.firewall import ANY, LOCAL_SUBNET, Opening
 from provision.domain.portproxy import Rule
 
 VERSION: Final = 1
@@ -36,16 +38,22 @@ MAX_REQUEST_BYTES = 16384
 
 MALFORMED = "the request does not have the form that this door accepts"
 REPLAYED = "this request was handled before"
-PORT_REFUSED = "listen port {0} is not among the ports that the administrator allowed: {1}"
+PORT_REFUSED = "port {0} is not among the ports that the administrator allowed: {1}"
 NO_ADAPTER = "Windows has no network adapter of WSL; with mirrored networking no rule is needed"
 ADDRESS_REFUSED = "connect address {0} is no address of a distribution in the subnet of WSL, {1}"
 FOREIGN_RULE = "listen port {0} belongs to a rule that this door did not make: {1}"
 NOT_APPLIED = "netsh did not make the wanted change, the registry still has: {0}"
+NOT_OPENED = "Windows did not make the wanted change of its firewall, the registry still has: {0}"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 # Dotted decimal only: no names, no octal or short forms, which Windows and Python read differently.
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-Address = Annotated[str, Field(pattern=rf"\A{_OCTET}(?:\.{_OCTET}){{3}}\z")]
+_DOTTED = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+Address = Annotated[str, Field(pattern=rf"\A{_DOTTED}\z")]
+Remote = Annotated[
+    str, Field(pattern=rf"\A(?:{ANY}|{LOCAL_SUBNET}|{_DOTTED}(?:/(?:3[0-2]|[12][0-9]|[1-9]))?)\z")
+]
+Profile = Literal["Domain", "Private", "Public"]
 
 
 class DoorRefusedError(ValueError):
@@ -75,6 +83,40 @@ class RequestedRule(_Message):
         )
 
 
+class RequestedOpening(_Message):
+    """A port on which Windows' firewall is to let others in.
+
+    Args:
+        port: TCP port of Windows.
+        remote_addresses: ``Any`` or ``LocalSubnet``, each alone, or IPv4 addresses and networks.
+        profiles: of Windows' networks.
+    """
+
+    port: Port
+    remote_addresses: Annotated[list[Remote], Field(min_length=1, max_length=32)]
+    profiles: Annotated[list[Profile], Field(min_length=1, max_length=3)]
+
+    @classmethod
+    def of(cls, opening: Opening) -> Self:
+        """Raises pydantic's ``ValidationError`` for one that a door would not accept."""
+        return cls.model_validate(
+            {
+                "port": opening.port,
+                "remote_addresses": list(opening.remote_addresses),
+                "profiles": list(opening.profiles),
+            }
+        )
+
+    @model_validator(mode="after")
+    def _each_once_and_keywords_alone(self) -> Self:
+        for values in (self.remote_addresses, self.profiles):
+            if len({*values}) != len(values):
+                raise ValueError("something is named twice")
+        if len(self.remote_addresses) > 1 and {ANY, LOCAL_SUBNET} & {*self.remote_addresses}:
+            raise ValueError("a keyword stands alone")
+        return self
+
+
 class Request(_Message):
     """What the deploy asks the door to do.
 
@@ -82,19 +124,34 @@ class Request(_Message):
         version: of this contract; a door of another version refuses.
         nonce: 32 hexadecimal digits, never used before. It ties the result to the request, and keeps an old
             request file from being carried out twice.
-        port_proxy: every rule that the deploy wants.
+        port_proxy: every port proxy rule that the deploy wants; ``None`` leaves them as they are.
+        firewall: every port that is to be let in; ``None`` leaves the firewall as it is.
     """
 
     version: Literal[1] = VERSION
     nonce: Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\z")]
-    port_proxy: Annotated[list[RequestedRule], Field(max_length=16)]
+    port_proxy: Annotated[list[RequestedRule], Field(max_length=16)] | None = None
+    firewall: Annotated[list[RequestedOpening], Field(max_length=16)] | None = None
 
     @model_validator(mode="after")
-    def _one_rule_for_a_listen_pair(self) -> Self:
-        pairs = {(rule.listen_address, rule.listen_port) for rule in self.port_proxy}
-        if len(pairs) != len(self.port_proxy):
-            raise ValueError("two rules listen on the same address and port")
+    def _asks_for_something(self) -> Self:
+        if self.port_proxy is None and self.firewall is None:
+            raise ValueError("nothing is asked for")
         return self
+
+    @model_validator(mode="after")
+    def _one_rule_for_a_place(self) -> Self:
+        rules, openings = self.port_proxy or [], self.firewall or []
+        pairs = {(rule.listen_address, rule.listen_port) for rule in rules}
+        if len(pairs) != len(rules) or len({opening.port for opening in openings}) != len(openings):
+            raise ValueError("two rules for the same place")
+        return self
+
+    @property
+    def ports(self) -> list[int]:
+        """Every port of Windows that it speaks of, in the order in which a door looks at them."""
+        rules, openings = self.port_proxy or [], self.firewall or []
+        return [rule.listen_port for rule in rules] + [opening.port for opening in openings]
 
 
 class Result(_Message):
@@ -104,8 +161,9 @@ class Result(_Message):
         nonce: of the request that it answers; ``None`` when that could not be read.
         ok: whether Windows is now as the request wants it.
         message: why not, otherwise empty.
-        applied: rules that were set, ``listen -> connect`` in the registry's spelling.
-        removed: listen pairs of rules that were deleted.
+        applied: port proxy rules that were set, ``listen -> connect`` in the registry's spelling, and names
+            of firewall rules.
+        removed: listen pairs and names of rules that were deleted.
     """
 
     version: Literal[1] = VERSION
@@ -120,7 +178,7 @@ class Settings(_Message):
     """What the administrator allowed when the door was built.
 
     Args:
-        allowed_ports: TCP ports of Windows on which rules may listen.
+        allowed_ports: TCP ports of Windows that may be forwarded and let in.
     """
 
     version: Literal[1] = VERSION
@@ -166,9 +224,9 @@ def read_request(data: bytes, *, used_nonces: Collection[str]) -> Request:
     return request
 
 
-def check_ports(listen_ports: Iterable[int], *, allowed_ports: Collection[int]) -> None:
-    """Raises ``DoorRefusedError`` for a listen port that the administrator has not allowed."""
-    for port in listen_ports:
+def check_ports(ports: Iterable[int], *, allowed_ports: Collection[int]) -> None:
+    """Raises ``DoorRefusedError`` for a port that the administrator has not allowed."""
+    for port in ports:
         if port not in allowed_ports:
             raise DoorRefusedError(PORT_REFUSED.format(port, ", ".join(map(str, sorted(allowed_ports)))))
 

@@ -119,7 +119,13 @@ def settings(*, deployment: Deployment) -> Commands:
         )
         return
     yield from files.put._inner(
-        src=StringIO(render("docker-compose.override.yaml.j2", desktop=host.get_fact(DockerDesktop))),
+        src=StringIO(
+            render(
+                "docker-compose.override.yaml.j2",
+                desktop=host.get_fact(DockerDesktop),
+                plugin_debugging_port=dify.plugin_debugging_port,
+            )
+        ),
         dest=f"{folder}/{OVERRIDE}",
         mode="644",
     )

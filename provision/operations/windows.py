@@ -3,173 +3,125 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Generator, Iterable, Sequence
-from io import StringIO
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from pydantic import ValidationError
 from pyinfra import host, logger
-from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, State, StringCommand, operation
+from pyinfra.api import Host, operation
 
-from provision.domain import windows_door
-from provision.domain.portproxy import ForeignRuleError, Rule, difference
-from provision.facts.windows import (
-    DRIVE,
-    DoorRegistered,
-    DoorResult,
-    DoorSettings,
-    OwnedRules,
-    PortProxyRules,
-    WslAddress,
-    program,
-)
+from provision.domain import firewall, portproxy, windows_door
+from provision.domain.firewall import Opening
+from provision.domain.portproxy import ForeignRuleError, Rule
+from provision.facts.windows import DRIVE, OwnedRules, PortProxyRules, WslAddress
+from provision.facts.windows_network import FirewallRules, IgnoringProfiles
 from provision.operations.failing import failure
+from provision.operations.windows_door import Commands, ask
 
-STEP = "Forward ports of Windows"
-POLL_SECONDS = 0.5
-
-Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
+FORWARD = "Forward ports of Windows"
+LET_IN = "Let the LAN through Windows' firewall"
+NO_INTEROP = "WSL's interop and automount have to be on (/etc/wsl.conf); `wsl --shutdown` repairs most"
 
 
 @operation()
 def port_proxy(
     *,
-    listen_port: int,
-    connect_port: int,
+    forwards: Mapping[int, int],
     listen_address: str = "0.0.0.0",  # noqa: S104 - the LAN is to reach it
     connect_address: str | None = None,
     drive: str = DRIVE,
     timeout: int = 30,
 ) -> Commands:
-    """Have Windows forward one TCP port to the distribution, and no other port that an earlier run has set.
+    """Have Windows forward TCP ports to the distribution, and no others that an earlier run has set.
 
-    Only for a host with the fact ``IsWsl``. Windows forwards nothing else for this deploy: a rule of ours on
-    another port is stale and goes.
+    Only for a host with the fact ``IsWsl``. Rules of ours on other ports are stale and go; rules of others
+    stay.
 
     Args:
-        listen_port: on Windows; the administrator has allowed it when the door was built.
-        connect_port: in the distribution.
+        forwards: port of Windows, which the administrator allowed when the door was built, to port in the
+            distribution; empty to forward nothing.
         listen_address: an IPv4 address of Windows, ``0.0.0.0`` for all of them.
         connect_address: of the distribution; ``None`` finds the present one.
         drive: where drive C: is mounted in the distribution.
         timeout: seconds that the door gets to answer.
     """
+    owned = host.get_fact(OwnedRules, drive=drive)
+    if not forwards and not owned:
+        host.noop("no rule of ours")
+        return
     target = connect_address or host.get_fact(WslAddress)
-    if target is None:
+    if forwards and target is None:
         yield failure(
-            STEP,
-            f"{host.name} has no IPv4 address on eth0",
-            advice="With mirrored networking no rule is needed; otherwise look at `ip address` there",
+            FORWARD, f"{host.name} has no IPv4 address on eth0", advice="Look at `ip address` there"
         )
         return
-    yield from _have_rules(
-        [Rule(listen_address, listen_port, target, connect_port)], drive=drive, timeout=timeout
-    )
-
-
-@operation()
-def no_port_proxy(*, drive: str = DRIVE, timeout: int = 30) -> Commands:
-    """Have Windows forward nothing of what an earlier run has set; rules of others stay.
-
-    Args:
-        drive: where drive C: is mounted in the distribution.
-        timeout: seconds that the door gets to answer.
-    """
-    if host.get_fact(OwnedRules, drive=drive):
-        yield from _have_rules([], drive=drive, timeout=timeout)
-    else:
-        host.noop("no rule of ours")
-
-
-def _have_rules(wanted: Sequence[Rule], *, drive: str, timeout: int) -> Commands:
-    """Bring Windows' port proxy to the whole set of rules that the deploy wants."""
     current = host.get_fact(PortProxyRules, drive=drive)
     if current is None:
-        yield failure(
-            STEP,
-            f"{host.name} cannot run Windows' reg.exe under {drive}",
-            advice="WSL's interop and automount have to be on (/etc/wsl.conf); `wsl --shutdown` repairs most",
-        )
+        yield failure(FORWARD, f"{host.name} cannot run Windows' reg.exe under {drive}", advice=NO_INTEROP)
         return
-    owned = host.get_fact(OwnedRules, drive=drive)
+    wanted = [Rule(listen_address, listen, target or "", connect) for listen, connect in forwards.items()]
     try:
-        change = difference(current, wanted, owned)
-    except ForeignRuleError as error:
-        yield failure(STEP, str(error), advice="Then run this deploy again")
-        return
-    if not change:
-        host.noop(f"Windows forwards {', '.join(map(str, wanted))}")
-        return
-    ports = sorted({rule.listen_port for rule in wanted})
-    if not host.get_fact(DoorRegistered, drive=drive):
-        yield failure(
-            STEP,
-            f"{host.name} finds no scheduled task '{windows_door.TASK_NAME}' on Windows",
-            advice=build_door(ports),
-        )
-        return
-    settings = host.get_fact(DoorSettings, drive=drive)
-    allowed = settings.allowed_ports if settings else []
-    try:
-        windows_door.check_ports(ports, allowed_ports=allowed)
+        change = portproxy.difference(current, wanted, owned)
         request = windows_door.Request(
             nonce=secrets.token_hex(16), port_proxy=[windows_door.RequestedRule.of(rule) for rule in wanted]
         )
-    except windows_door.DoorRefusedError as error:
-        yield failure(STEP, str(error), advice=build_door([*allowed, *ports]))
+    except ForeignRuleError as error:
+        yield failure(FORWARD, str(error), advice="Then run this deploy again")
         return
     except ValidationError:
-        yield failure(STEP, f"{', '.join(map(str, wanted))} is no rule", advice="Addresses have to be IPv4")
+        yield failure(
+            FORWARD, f"{', '.join(map(str, wanted))} is no rule", advice="Addresses have to be IPv4"
+        )
         return
-    yield FileUploadCommand(StringIO(request.model_dump_json() + "\n"), f"{drive}/{windows_door.REQUEST}")
-    yield StringCommand(
-        # Its own words are in the code page of Windows, which would not survive the way here.
-        program(drive, "schtasks.exe"), "/run /tn", QuoteString(windows_door.TASK_NAME),
-        "</dev/null >/dev/null 2>&1 || {",
-        failure(STEP, f"Windows does not start '{windows_door.TASK_NAME}'", advice=build_door(allowed)),
-        "; }",
-    )  # fmt: skip
-    yield FunctionCommand(_await_door, (request.nonce, wanted, drive, timeout), {})
+    if not change:
+        host.noop(f"Windows forwards {', '.join(map(str, wanted)) or 'nothing of ours'}")
+        return
+    yield from ask(FORWARD, request, partial(_rules_lack, wanted, drive), drive=drive, timeout=timeout)
 
 
-def build_door(ports: Iterable[int]) -> str:
-    listed = ",".join(map(str, sorted(set(ports))))
-    return (
-        "Run once on Windows, as administrator: powershell -ExecutionPolicy Bypass -File "
-        rf"bootstrap\windows.ps1 -AllowedPorts {listed}"
-    )
+def _rules_lack(wanted: Sequence[Rule], drive: str, host: Host) -> str:
+    lacking = {*wanted} - {*(host.get_fact(PortProxyRules, drive=drive) or [])}
+    return f"Windows has no rule {', '.join(map(str, lacking))}" if lacking else ""
 
 
-def _await_door(
-    state: State,  # noqa: ARG001 - pyinfra heeds the answer only of functions that take both
-    host: Host,
-    nonce: str,
-    wanted: Sequence[Rule],
-    drive: str,
-    timeout: int,
-) -> bool:
-    """Wait for the door's answer to one request, then believe the registry only.
+@operation()
+def let_in(*, openings: Sequence[Opening], drive: str = DRIVE, timeout: int = 30) -> Commands:
+    """Have Windows' firewall let others in on these TCP ports, and on no others by a rule of ours.
 
-    The task runs in the background: that it was started says nothing of what it did.
+    Only for a host with the fact ``IsWsl``. The firewall itself stays as it is, and so do rules of others;
+    copies under the name of ours go.
+
+    Args:
+        openings: one for each port; empty to let nobody in.
+        drive: where drive C: is mounted in the distribution.
+        timeout: seconds that the door gets to answer.
     """
-    deadline = time.monotonic() + timeout
-    result = None
-    while time.monotonic() < deadline:
-        result = host.get_fact(DoorResult, drive=drive)
-        if result is not None and result.nonce == nonce:
-            break
-        time.sleep(POLL_SECONDS)
-    else:
-        _complain(host, f"the door has not answered within {timeout} s; its task's last run result tells why")
-        return False
-    current = host.get_fact(PortProxyRules, drive=drive) or []
-    if result.ok and set(wanted) <= set(current):
-        return True
-    _complain(
-        host, result.message or f"Windows has no rule {', '.join(map(str, set(wanted) - set(current)))}"
+    current = host.get_fact(FirewallRules, drive=drive)
+    if current is None:
+        if openings:
+            yield failure(
+                LET_IN, f"{host.name} cannot read Windows' firewall rules under {drive}", advice=NO_INTEROP
+            )
+        else:
+            host.noop("no rule of ours")
+        return
+    ignoring = {*host.get_fact(IgnoringProfiles, drive=drive)}
+    for opening in openings:
+        if ignored := sorted(ignoring.intersection(opening.profiles)):
+            logger.warning(
+                f"{host.print_prefix}a group policy has Windows ignore local firewall rules on networks of "
+                f"profile {', '.join(ignored)}; who made it must allow {opening} there"
+            )
+    if not firewall.difference(current, openings):
+        host.noop(f"Windows lets in {'; '.join(map(str, openings)) or 'nobody by a rule of ours'}")
+        return
+    request = windows_door.Request(
+        nonce=secrets.token_hex(16), firewall=[windows_door.RequestedOpening.of(each) for each in openings]
     )
-    return False
+    yield from ask(LET_IN, request, partial(_firewall_lacks, openings, drive), drive=drive, timeout=timeout)
 
 
-def _complain(host: Host, found: str) -> None:
-    host.log_styled(f"{STEP}: {host.name}: {found}", fg="red", log_func=logger.error)
+def _firewall_lacks(openings: Sequence[Opening], drive: str, host: Host) -> str:
+    current = host.get_fact(FirewallRules, drive=drive)
+    left = firewall.difference(current or {}, openings)
+    return f"Windows' firewall still differs: {left}" if left else ""

@@ -32,6 +32,14 @@ def _rule(**fields: object) -> dict[str, Any]:
     return GOOD | {"port_proxy": [GOOD["port_proxy"][0] | fields]}
 
 
+OPENING: dict[str, Any] = {"port": 81, "remote_addresses": ["LocalSubnet"], "profiles": ["Private"]}
+
+
+def _opening(**fields: object) -> dict[str, Any]:
+    """A good request for forwarding, with one for the firewall that is not: neither may be carried out."""
+    return GOOD | {"firewall": [OPENING | fields]}
+
+
 HOSTILE: dict[str, object] = {
     "another port": _rule(listen_port=22),
     "port as text": _rule(listen_port="81"),
@@ -52,7 +60,41 @@ HOSTILE: dict[str, object] = {
     "IPv6": _rule(listen_address="::"),
     "unknown field of a rule": _rule(protocol="udp"),
     "unknown field": GOOD | {"command": "calc.exe"},
-    "missing field": {"version": 1, "nonce": GOOD["nonce"]},
+    "nothing asked for": {"version": 1, "nonce": GOOD["nonce"]},
+    "null asked for": {"version": 1, "nonce": GOOD["nonce"], "port_proxy": None, "firewall": None},
+    "another port let in": _opening(port=22),
+    "one allowed, one other port let in": GOOD | {"firewall": [OPENING, OPENING | {"port": 3389}]},
+    "let in: port as text": _opening(port="81"),
+    "let in: port as true": _opening(port=True),
+    "let in: range of ports": _opening(port="1-65535"),
+    "let in: injected argument": _opening(remote_addresses=["LocalSubnet -Program calc.exe"]),
+    "let in: injected PowerShell": _opening(remote_addresses=["$(calc.exe)"]),
+    "let in: another keyword": _opening(remote_addresses=["Internet"]),
+    "let in: wrong case": _opening(remote_addresses=["localsubnet"]),
+    "let in: true is no keyword": _opening(remote_addresses=[True]),
+    "let in: a number": _opening(remote_addresses=[3232235777]),
+    "let in: name": _opening(remote_addresses=["nas"]),
+    "let in: octal address": _opening(remote_addresses=["10.0.0.010"]),
+    "let in: everybody by a prefix": _opening(remote_addresses=["0.0.0.0/0"]),
+    "let in: prefix too long": _opening(remote_addresses=["10.0.0.0/33"]),
+    "let in: two prefixes": _opening(remote_addresses=["10.0.0.0/8/8"]),
+    "let in: mask": _opening(remote_addresses=["10.0.0.0/255.0.0.0"]),
+    "let in: IPv6": _opening(remote_addresses=["::/0"]),
+    "let in: keyword among addresses": _opening(remote_addresses=["10.0.0.1", "Any"]),
+    "let in: twice the same": _opening(remote_addresses=["10.0.0.1", "10.0.0.1"]),
+    "let in: nobody": _opening(remote_addresses=[]),
+    "let in: addresses as text": _opening(remote_addresses="Any"),
+    "let in: too many": _opening(remote_addresses=[f"10.0.0.{number}" for number in range(33)]),
+    "let in: no profile": _opening(profiles=[]),
+    "let in: unknown profile": _opening(profiles=["Any"]),
+    "let in: profile twice": _opening(profiles=["Private", "Private"]),
+    "let in: profile as true": _opening(profiles=[True]),
+    "let in: outbound": _opening(direction="Outbound"),
+    "let in: missing field": GOOD | {"firewall": [{"port": 81}]},
+    "let in: port twice": GOOD | {"firewall": [OPENING, OPENING]},
+    "let in: an object": GOOD | {"firewall": OPENING},
+    "let in: text": GOOD | {"firewall": ["81"]},
+    "let in: null": GOOD | {"firewall": [None]},
     "other version": GOOD | {"version": 2},
     "no nonce": GOOD | {"nonce": ""},
     "nonce with a path": GOOD | {"nonce": "..\\..\\0123456789abcdef01234567"},
@@ -72,7 +114,7 @@ def test_a_hostile_request_changes_nothing(machine: Machine, request_: object) -
     data = json.dumps(request_).encode()
     result = machine.door(data)
     assert not result.ok
-    assert (machine.rules, machine.writes()) == ([], 0)
+    assert (machine.rules, machine.openings, machine.writes()) == ([], {}, 0)
     assert result.message == _refusal(data)
 
 
@@ -80,8 +122,8 @@ def _refusal(data: bytes) -> str:
     """What the contract's own checks say to a request."""
     try:
         request = windows_door.read_request(data, used_nonces=())
-        windows_door.check_ports([r.listen_port for r in request.port_proxy], allowed_ports=[80, 81, 443])
-        targets = [rule.connect_address for rule in request.port_proxy]
+        windows_door.check_ports(request.ports, allowed_ports=[80, 81, 443])
+        targets = [rule.connect_address for rule in request.port_proxy or []]
         windows_door.check_addresses(targets, windows_address=IPv4Interface(SUBNET))
     except windows_door.DoorRefusedError as error:
         return str(error)
@@ -115,3 +157,16 @@ def test_the_door_leaves_rules_of_others(machine: Machine) -> None:
     emptied = machine.door(json.dumps(GOOD | {"nonce": "2" * 32, "port_proxy": []}).encode())
     assert emptied.removed == ["0.0.0.0/81"]
     assert machine.rules == [Rule("*", 8080, "nas", 8080)]
+
+
+def test_the_door_leaves_what_it_is_not_asked_about(machine: Machine) -> None:
+    both = GOOD | {"firewall": [OPENING]}
+    assert machine.door(json.dumps(both).encode()).ok
+    opened = machine.openings
+    assert list(opened) == ["dify-vllm-deploy-tcp-81"]
+    only_rules = GOOD | {"nonce": "1" * 32, "port_proxy": []}
+    assert machine.door(json.dumps(only_rules).encode()).ok
+    assert (machine.rules, machine.openings) == ([], opened)
+    only_firewall = {"version": 1, "nonce": "2" * 32, "firewall": []}
+    assert machine.door(json.dumps(only_firewall).encode()).removed == ["dify-vllm-deploy-tcp-81"]
+    assert machine.openings == {}

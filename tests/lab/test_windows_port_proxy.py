@@ -10,36 +10,27 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.connect import connect_all, disconnect_all
-from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.facts import get_facts
-from pyinfra.api.operation import add_op
-from pyinfra.api.operations import run_ops
+from pyinfra_run import Run, apply_operation
 from windows_machine import SUBNET, WINDOWS, Machine
 
 from provision.domain import windows_door
 from provision.domain.portproxy import Rule
+from provision.domain.wsl_network import Way
 from provision.facts import windows as facts
+from provision.facts import windows_network
 from provision.operations.windows import port_proxy
 
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path / "c")
-
-
-@dataclass
-class Run:
-    """What became of one run of the operation."""
-
-    ok: bool
-    changed: bool
 
 
 Apply = Callable[..., Run]
@@ -50,18 +41,9 @@ def apply(machine: Machine) -> Apply:
     """Run the operation by pyinfra against this machine, as ``pyinfra -y`` does."""
 
     def run(**arguments: Any) -> Run:
-        state = State(Inventory((["@local"], {})), Config())
-        connect_all(state)
         # The address of the test's distribution: this machine has no eth0 to ask.
         arguments = {"connect_address": "127.0.0.1", "drive": str(machine.drive)} | arguments
-        metas = add_op(state, port_proxy, name="Forward a port of Windows", **arguments)
-        try:
-            run_ops(state)
-        except PyinfraError:
-            return Run(ok=False, changed=False)
-        finally:
-            disconnect_all(state)
-        return Run(ok=True, changed=all(meta.did_change() for meta in metas.values()))
+        return apply_operation(port_proxy, **arguments)
 
     return run
 
@@ -69,10 +51,10 @@ def apply(machine: Machine) -> Apply:
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_the_second_run_changes_nothing(machine: Machine, apply: Apply, locale: str) -> None:
     machine.change(locale=locale)
-    assert apply(listen_port=81, connect_port=80) == Run(ok=True, changed=True)
+    assert apply(forwards={81: 80}) == Run(ok=True, changed=True)
     assert machine.rules == [Rule("0.0.0.0", 81, "127.0.0.1", 80)]
     seen = len(machine.calls)
-    assert apply(listen_port=81, connect_port=80) == Run(ok=True, changed=False)
+    assert apply(forwards={81: 80}) == Run(ok=True, changed=False)
     assert machine.writes() == 1
     assert {call["program"] for call in machine.calls[seen:]} == {"reg.exe"}
 
@@ -80,10 +62,10 @@ def test_the_second_run_changes_nothing(machine: Machine, apply: Apply, locale: 
 def test_a_new_address_and_a_new_port_leave_no_stale_rule(machine: Machine, apply: Apply) -> None:
     machine.netsh("add", "listenport=8080", "connectaddress=nas")
     foreign = Rule("*", 8080, "nas", 8080)
-    apply(listen_port=81, connect_port=81)
-    apply(listen_port=81, connect_port=81, connect_address="127.0.0.9")
+    apply(forwards={81: 81})
+    apply(forwards={81: 81}, connect_address="127.0.0.9")
     assert machine.rules == [foreign, Rule("0.0.0.0", 81, "127.0.0.9", 81)]
-    apply(listen_port=80, connect_port=81)
+    apply(forwards={80: 81})
     assert machine.rules == [foreign, Rule("0.0.0.0", 80, "127.0.0.1", 81)]
 
 
@@ -91,7 +73,7 @@ def test_without_a_door_the_one_line_to_run_is_told(
     machine: Machine, apply: Apply, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine.change(tasks={})
-    assert not apply(listen_port=81, connect_port=81).ok
+    assert not apply(forwards={81: 81}).ok
     assert r"powershell -ExecutionPolicy Bypass -File bootstrap\windows.ps1 -AllowedPorts 81" in caplog.text
     assert not (machine.drive / windows_door.REQUEST).exists()
 
@@ -99,20 +81,20 @@ def test_without_a_door_the_one_line_to_run_is_told(
 def test_a_port_that_is_not_allowed_is_told_before_the_door_is_asked(
     machine: Machine, apply: Apply, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not apply(listen_port=82, connect_port=81).ok
+    assert not apply(forwards={82: 81}).ok
     assert windows_door.PORT_REFUSED.format(82, "80, 81, 443") in caplog.text
     assert not (machine.drive / windows_door.REQUEST).exists()
 
 
 def test_a_foreign_rule_is_named(machine: Machine, apply: Apply, caplog: pytest.LogCaptureFixture) -> None:
     machine.netsh("add", "listenport=81", "connectaddress=nas")
-    assert not apply(listen_port=81, connect_port=81).ok
+    assert not apply(forwards={81: 81}).ok
     assert "*:81 -> nas:81" in caplog.text
     assert machine.rules == [Rule("*", 81, "nas", 81)]
 
 
 def test_the_doors_refusal_is_told(apply: Apply, caplog: pytest.LogCaptureFixture) -> None:
-    assert not apply(listen_port=81, connect_port=81, connect_address="192.168.1.5").ok
+    assert not apply(forwards={81: 81}, connect_address="192.168.1.5").ok
     assert windows_door.ADDRESS_REFUSED.format("192.168.1.5", SUBNET) in caplog.text
 
 
@@ -120,7 +102,7 @@ def test_a_door_that_does_not_answer_is_told(
     machine: Machine, apply: Apply, caplog: pytest.LogCaptureFixture
 ) -> None:
     (machine.drive / windows_door.FOLDER / "door.py").write_text("#!/bin/sh\n")
-    assert not apply(listen_port=81, connect_port=81, timeout=1).ok
+    assert not apply(forwards={81: 81}, timeout=1).ok
     assert "the door has not answered within 1 s" in caplog.text
 
 
@@ -137,9 +119,15 @@ def test_facts_on_a_host_without_windows(tmp_path: Path) -> None:
         facts.DoorResult: {"drive": drive},
         facts.OwnedRules: {"drive": drive},
         facts.WslAddress: {"interface": "none0"},
+        windows_network.PortsOfWindows: {"drive": drive},
+        windows_network.FirewallRules: {"drive": drive},
+        windows_network.IgnoringProfiles: {"drive": drive},
+        windows_network.WayToTheLan: {},
     }
     found = [next(iter(get_facts(state, fact, kwargs=kwargs).values())) for fact, kwargs in asked.items()]
-    assert found == [False, None, False, None, None, frozenset(), None]
+    assert found == [
+        False, None, False, None, None, frozenset(), None, None, None, [], Way.PORT_PROXY,
+    ]  # fmt: skip
     assert not state.failed_hosts
     disconnect_all(state)
 
@@ -174,7 +162,7 @@ def test_a_rule_really_forwards_until_it_is_removed(
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     machine.allow(port)
-    assert apply(listen_address="127.0.0.1", listen_port=port, connect_port=distribution).ok
+    assert apply(listen_address="127.0.0.1", forwards={port: distribution}).ok
     _until(lambda: _ask(port) == b"from the distribution: hello")
     assert _ask(port, b"x" * 3_000_000) == b"from the distribution: " + b"x" * 3_000_000
     machine.netsh("delete", "listenaddress=127.0.0.1", f"listenport={port}")

@@ -9,6 +9,7 @@ from windows_machine import Machine
 
 from provision.domain.portproxy import REGISTRY_KEY, Rule
 from provision.domain.windows_door import TASK_NAME
+from provision.domain.windows_ports import parse_ports
 
 
 @pytest.fixture
@@ -79,9 +80,41 @@ def test_cmd_tells_the_users_folder_in_utf_16(machine: Machine) -> None:
     machine.change(locale="zh-CN")
     code, out, _ = machine.run("cmd.exe", "/d", "/u", "/c", "echo", "%USERPROFILE%")
     assert (code, out.decode("utf-16-le")) == (0, "C:\\Users\\莫非\r\n")
-    assert machine.run("cmd.exe", "/c", "echo", "%USERPROFILE%")[1].decode("gbk") == "C:\\Users\\莫非\r\n"
+    assert machine.run("cmd.exe", "/c", "echo %USERPROFILE%")[1].decode("gbk") == "C:\\Users\\莫非\r\n"
 
 
 def test_wsl_can_be_switched_off_from_inside(machine: Machine) -> None:
     assert machine.run("wsl.exe", "--shutdown")[0] == 0
     assert (machine.drive / "lab/wsl-off").exists()
+
+
+def test_the_firewall_allows_copies_and_needs_elevation(machine: Machine) -> None:
+    rule = ("name=Dify", "dir=in", "action=allow", "protocol=TCP", "localport=81")
+    assert machine.advfirewall("show", "name=Dify")[0] == 1
+    assert machine.advfirewall("delete", "name=Dify")[0] == 1
+    assert machine.advfirewall("add", *rule, elevated=False)[0] == 1
+    assert machine.writes() == 0
+    assert [machine.advfirewall("add", *rule)[0] for _ in range(2)] == [0, 0]
+    assert machine.advfirewall("show", "name=Dify", elevated=False)[1].count(b"Rule Name:") == 2
+    assert machine.advfirewall("delete", "name=Dify", elevated=False)[0] == 1
+    assert machine.advfirewall("delete", "name=Dify")[0] == 0
+    assert machine.advfirewall("show", "name=Dify")[0] == 1
+    machine.change(locale="zh-CN")
+    assert "没有与指定标准相匹配的规则" in machine.advfirewall("show", "name=Dify")[1].decode("gbk")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_ports_are_shown_as_windows_shows_them(machine: Machine, locale: str) -> None:
+    machine.change(locale=locale)
+    machine.netsh("set", "listenport=8080", "listenaddress=0.0.0.0", "connectaddress=172.19.1.2")
+    found = parse_ports(
+        machine.run("netstat.exe", "-ano", "-p", "TCP")[1],
+        machine.run("tasklist.exe", "/svc", "/fo", "csv", "/nh")[1],
+        machine.run("netsh.exe", "interface", "ipv4", "show", "excludedportrange", "protocol=tcp")[1],
+    )
+    assert found
+    assert ("0.0.0.0", 8080, 3204) in found.listeners
+    assert found.processes[3204].services == ("iphlpsvc",)
+    assert found.excluded == ((5357, 5357), (49691, 49790))
+    assert (found.holder(8080), found.holder(81)) == (None, None)
+    assert "HTTP.sys" in str(found.holder(445))

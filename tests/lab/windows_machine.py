@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from provision.domain import windows_door
+from provision.domain import firewall, windows_door
 from provision.domain.portproxy import REGISTRY_KEY, Rule, parse_registry
 
 WINDOWS = Path(__file__).parents[2] / "lab/windows"
@@ -49,7 +49,16 @@ class Machine:
         return [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
 
     def writes(self) -> int:
-        return sum(call["write"] for call in self.calls if call["program"] == "netsh.exe")
+        """How often something of Windows was changed; the door's own line only sums up what it called."""
+        return sum(call["write"] for call in self.calls if call["program"] != "door")
+
+    @property
+    def openings(self) -> dict[str, str]:
+        return firewall.parse_rules(self.run("reg.exe", "query", firewall.REGISTRY_KEY)[1])
+
+    def advfirewall(self, verb: str, *arguments: str, elevated: bool = True) -> tuple[int, bytes, bytes]:
+        words = ("advfirewall", "firewall", verb, "rule", *arguments)
+        return self.run("netsh.exe", *words, elevated=elevated)
 
     def door(self, request: bytes) -> windows_door.Result:
         """Have the door handle a request, in the foreground."""

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.domain.dify_env import difference, initial, managed, with_values
+from provision.domain.dify_env import difference, initial, managed, published_port, with_values
 from provision.domain.secrets import ALL, DIFY, RECIPES, SSH_KEY, Kind
 from provision.domain.settings import DifySettings
 
@@ -113,3 +113,18 @@ def test_a_tunnels_key_is_one_that_ssh_and_paramiko_read() -> None:
     key = paramiko.Ed25519Key.from_private_key(StringIO(value.strip()))
     assert value.endswith("-----END OPENSSH PRIVATE KEY-----\n")
     assert key.get_base64() != paramiko.Ed25519Key.from_private_key(StringIO(made(SSH_KEY))).get_base64()
+
+
+def test_the_published_port_is_read_back() -> None:
+    assert published_port(EXAMPLE) == 80
+    assert published_port(with_values(EXAMPLE, managed(DifySettings(port=8081), "http://h"))) == 8081
+    assert published_port("EXPOSE_NGINX_PORT=80\r\nEXPOSE_NGINX_PORT='127.0.0.1:8080'\r\n") == 8080
+    assert published_port("# EXPOSE_NGINX_PORT=1\nEXPOSE_NGINX_PORT=\n") is None
+
+
+def test_a_debugging_port_that_is_taken_back_is_difys_default_again() -> None:
+    asked, default = (
+        managed(dify, "http://h")["EXPOSE_PLUGIN_DEBUGGING_PORT"]
+        for dify in (DifySettings(plugin_debugging_port=5004), DifySettings())
+    )
+    assert (asked, default) == ("5004", "5003")

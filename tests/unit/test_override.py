@@ -17,15 +17,16 @@ class _Reset(yaml.SafeLoader):
 _Reset.add_constructor("!reset", lambda loader, node: ("reset", loader.construct_sequence(node)))
 
 
-def services(*, desktop: bool) -> dict[str, Any]:
-    text = render("docker-compose.override.yaml.j2", desktop=desktop)
+def services(*, desktop: bool, port: int | None = None) -> dict[str, Any]:
+    text = render("docker-compose.override.yaml.j2", desktop=desktop, plugin_debugging_port=port)
     found: dict[str, Any] = yaml.load(text, _Reset)["services"]  # noqa: S506 - our own file
     return found
 
 
 @pytest.mark.parametrize("desktop", [False, True])
-def test_the_debugging_port_is_never_published(desktop: bool) -> None:
+def test_the_debugging_port_is_published_only_when_asked_for(desktop: bool) -> None:
     assert services(desktop=desktop)["plugin_daemon"]["ports"] == ("reset", [])
+    assert "ports" not in services(desktop=desktop, port=5003)["plugin_daemon"]
 
 
 def test_containers_of_a_linux_engine_learn_the_name_of_their_host() -> None:

@@ -10,9 +10,10 @@ import pytest
 import tree_sitter
 import tree_sitter_powershell
 
-from provision.domain import windows_door
+from provision.domain import firewall, windows_door
+from provision.domain.firewall import PROFILES, Opening
 from provision.domain.portproxy import Rule
-from provision.domain.windows_door import DoorRefusedError, Request, RequestedRule
+from provision.domain.windows_door import DoorRefusedError, Request, RequestedOpening, RequestedRule
 from provision.domain.wsl_settings import HOLD_TASK
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,7 @@ TEXTS = (
     "ADDRESS_REFUSED",
     "FOREIGN_RULE",
     "NOT_APPLIED",
+    "NOT_OPENED",
 )
 NONCE = "0123456789abcdef" * 2
 RULE = Rule("0.0.0.0", 81, "172.19.173.46", 81)
@@ -35,7 +37,7 @@ WINDOWS = IPv4Interface("172.19.160.1/20")
 def test_a_request_survives_the_way_to_the_door() -> None:
     request = Request(nonce=NONCE, port_proxy=[RequestedRule.of(RULE)])
     assert windows_door.read_request(request.model_dump_json().encode(), used_nonces=()) == request
-    assert json.loads(request.model_dump_json()) == {
+    assert json.loads(request.model_dump_json(exclude_none=True)) == {
         "version": 1,
         "nonce": NONCE,
         "port_proxy": [
@@ -49,6 +51,25 @@ def test_a_request_survives_the_way_to_the_door() -> None:
     }
 
 
+def test_openings_survive_the_way_to_the_door() -> None:
+    openings = [
+        Opening(81, ("LocalSubnet",), ("Domain", "Private")),
+        Opening(443, ("10.8.0.5", "192.168.1.0/24"), PROFILES),
+    ]
+    request = Request(nonce=NONCE, firewall=[RequestedOpening.of(each) for each in openings])
+    sent = request.model_dump_json(exclude_none=True).encode()
+    assert windows_door.read_request(sent, used_nonces=()) == request
+    assert "port_proxy" not in json.loads(sent)
+    assert request.ports == [81, 443]
+
+
+def test_a_request_asks_for_something() -> None:
+    for nothing in ({}, {"port_proxy": None}, {"port_proxy": None, "firewall": None}):
+        data = json.dumps({"version": 1, "nonce": NONCE, **nothing}).encode()
+        with pytest.raises(DoorRefusedError, match=windows_door.MALFORMED):
+            windows_door.read_request(data, used_nonces=())
+
+
 def test_a_request_is_good_once() -> None:
     data = Request(nonce=NONCE, port_proxy=[]).model_dump_json().encode()
     with pytest.raises(DoorRefusedError, match=windows_door.REPLAYED):
@@ -57,7 +78,7 @@ def test_a_request_is_good_once() -> None:
 
 def test_only_allowed_ports_are_listened_on() -> None:
     windows_door.check_ports([81], allowed_ports=[443, 81])
-    with pytest.raises(DoorRefusedError, match=r"^listen port 22 is not among .* allowed: 81, 443$"):
+    with pytest.raises(DoorRefusedError, match=r"^port 22 is not among .* allowed: 81, 443$"):
         windows_door.check_ports([81, 22], allowed_ports=[443, 81])
 
 
@@ -120,3 +141,16 @@ def test_the_scripts_agree_on_names_with_the_deploy() -> None:
     for path in (windows_door.SETTINGS, windows_door.OWNED_RULES, windows_door.RESULT):
         assert f"'{path.name}'" in door
     assert f"$MaxBytes = {windows_door.MAX_REQUEST_BYTES}" in door
+    assert f"$RulePrefix = '{firewall.RULE_PREFIX}'" in door
+    assert f"'{firewall.REGISTRY_KEY.replace('HKLM', 'HKLM:')}'" in door
+
+
+def test_the_elevated_script_can_be_read_in_one_go() -> None:
+    assert len((ROOT / "bootstrap/door.ps1").read_text("ascii").splitlines()) < 250
+
+
+def test_no_script_switches_the_firewall_off() -> None:
+    for script in SCRIPTS:
+        text = script.read_text("ascii").lower()
+        assert "set-netfirewallprofile" not in text
+        assert "state off" not in text

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from provision.domain.portproxy import Rule
+from provision.domain.published import Publication
 from provision.domain.windows_door import Result
-from provision.facts import windows
+from provision.domain.wsl_network import Way
+from provision.facts import docker, windows, windows_network
 
-PRINTED = (Path(__file__).parents[1] / "fixtures/windows/reg-query-rules.txt").read_bytes()
+FIXTURES = Path(__file__).parents[1] / "fixtures/windows"
+PRINTED = (FIXTURES / "reg-query-rules.txt").read_bytes()
 
 
 def _lines(data: bytes) -> list[str]:
@@ -53,3 +56,58 @@ def test_nothing_is_there_on_a_bare_host() -> None:
     assert windows.DoorRegistered().process(["no"]) is False
     assert windows.DoorSettings.default() is None
     assert windows.OwnedRules.default() == frozenset()
+
+
+def _line(data: bytes) -> str:
+    return b64encode(data).decode()
+
+
+def test_ports_of_windows() -> None:
+    printed = [
+        (FIXTURES / f"{name}.txt").read_bytes() for name in ("netstat-zh", "tasklist-zh", "excluded-zh")
+    ]
+    found = windows_network.PortsOfWindows().process([_line(each) for each in printed])
+    assert found
+    assert (found.holder(443), "mysqld.exe" in str(found.holder(3306))) == (None, True)
+    assert windows_network.PortsOfWindows().process(["", "", ""]) is None
+    assert windows_network.PortsOfWindows().process([]) is None
+
+
+def test_firewall_rules() -> None:
+    printed = (FIXTURES / "reg-query-firewall.txt").read_bytes()
+    ours = b"\r\n".join(line for line in printed.splitlines() if b"dify-vllm-deploy-tcp-" in line)
+    fact = windows_network.FirewallRules()
+    assert len(fact.process([_line(ours + b"\r\nexit code 0\n")]) or {}) == 2
+    assert fact.process([_line(b"exit code 0\n")]) == {}
+    assert fact.process([_line(b"exit code 127\n")]) is None
+    assert fact.process([]) is None
+
+
+@pytest.mark.parametrize(
+    ("printed", "way"),
+    [
+        (["mode nat"], Way.PORT_PROXY),
+        (["mode"], Way.PORT_PROXY),
+        (["mode virtioproxy"], Way.PORT_PROXY),
+        (["desktop", "mode nat"], Way.DESKTOP),
+        (["loopback0", "mode mirrored"], Way.MIRRORED),
+        (["loopback0", "mode"], Way.MIRRORED),
+        (["loopback0", "mode nat"], Way.PORT_PROXY),
+        (["mode bridged"], Way.BRIDGED),
+    ],
+)
+def test_the_way_to_the_lan(printed: list[str], way: Way) -> None:
+    assert windows_network.WayToTheLan().process(printed) is way
+    assert way.forwards == (way is Way.PORT_PROXY)
+
+
+def test_published_ports_and_the_choice_of_auto() -> None:
+    ports = "0.0.0.0:81->80/tcp, [::]:81->80/tcp"
+    rows = [f"docker-nginx-1|/opt/dify/docker|{ports}", "redis||6379/tcp"]
+    assert docker.Publications().process(rows) == [
+        Publication("docker-nginx-1", "/opt/dify/docker", frozenset({81})),
+        Publication("redis", "", frozenset()),
+    ]
+    assert docker.NginxPort().process(["EXPOSE_NGINX_PORT=80", "EXPOSE_NGINX_PORT=8081"]) == 8081
+    assert docker.NginxPort().process(["EXPOSE_NGINX_PORT='127.0.0.1:8080'"]) == 8080
+    assert docker.NginxPort().process([]) is None

@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
     console = Console(machine["locale"])
     match arguments:
         case ["/c" | "/C", line]:
-            return Prompt(console).run(line)
+            return Prompt(console, machine["profile"]).run(line)
         case ["/d", "/u", "/c", "echo", words]:
             if not Path.cwd().is_relative_to(state.DRIVE):
                 console.complain(console.text("no folder of Windows"))
@@ -47,9 +47,9 @@ def main(arguments: list[str]) -> int:
 class Prompt:
     """One command prompt, with its variables."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, profile: str) -> None:
         self._console = console
-        self._variables = dict(VARIABLES)
+        self._variables = VARIABLES | {"USERPROFILE": profile}
         self._set: dict[str, str] = {}
 
     def run(self, line: str) -> int:

@@ -6,7 +6,7 @@ import sys
 from typing import BinaryIO
 
 # English and Chinese texts as captured in public bug reports and in scripts that test for them; the Chinese
-# ones of schtasks and both "syntax" texts of netsh are inferred. netsh complains on standard output (programs
+# ones of schtasks and the "syntax" texts are inferred. netsh complains on standard output (programs
 # that look for the text read it there), reg and schtasks on standard error.
 _TEXTS = {
     "needs elevation": (
@@ -18,6 +18,22 @@ _TEXTS = {
         "The syntax supplied for this command is not valid. Check help for the correct syntax.",
         "此命令提供的语法无效。请查看帮助以获取正确的语法信息。",
     ),
+    "no such firewall rule": ("No rules match the specified criteria.", "没有与指定标准相匹配的规则。"),
+    "rule name": ("Rule Name:", "规则名称:"),
+    "ranges title": ("Protocol tcp Port Exclusion Ranges", "协议 tcp 端口排除范围"),
+    "ranges heading": ("Start Port    End Port", "开始端口    结束端口"),
+    "ranges note": ("* - Administered port exclusions.", "* - 管理的端口排除。"),
+    "connections": ("Active Connections", "活动连接"),
+    "connections heading": (
+        "  Proto  Local Address          Foreign Address        State           PID",
+        "  协议   本地地址               外部地址               状态            PID",
+    ),
+    "netstat syntax": (
+        "Displays protocol statistics and current TCP/IP network connections.",
+        "显示协议统计信息和当前 TCP/IP 网络连接。",
+    ),
+    "no services": ("N/A", "暂缺"),
+    "tasklist syntax": ("ERROR: Invalid syntax.", "错误: 无效语法。"),
     "rules title": (
         "Listen on ipv4:             Connect to ipv4:",
         "侦听 ipv4:                 连接到 ipv4:",
@@ -65,6 +81,11 @@ class Console:
 
     def __init__(self, locale: str) -> None:
         self._chinese = locale == "zh-CN"
+
+    @property
+    def english(self) -> bool:
+        """Whether it speaks English."""
+        return not self._chinese
 
     def text(self, name: str, *values: str) -> str:
         """A text of the table above in the machine's language."""

@@ -12,7 +12,7 @@ import subprocess
 from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
-from standins import state
+from standins import firewall, state
 
 FOLDER = state.DRIVE / "Program Files/dify-vllm-deploy"
 REQUEST = state.DRIVE / "ProgramData/dify-vllm-deploy/request.json"
@@ -22,11 +22,17 @@ RULE_FIELDS = {"listen_address", "listen_port", "connect_address", "connect_port
 
 MALFORMED = "the request does not have the form that this door accepts"
 REPLAYED = "this request was handled before"
-PORT_REFUSED = "listen port {0} is not among the ports that the administrator allowed: {1}"
+PORT_REFUSED = "port {0} is not among the ports that the administrator allowed: {1}"
 NO_ADAPTER = "Windows has no network adapter of WSL; with mirrored networking no rule is needed"
 ADDRESS_REFUSED = "connect address {0} is no address of a distribution in the subnet of WSL, {1}"
 FOREIGN_RULE = "listen port {0} belongs to a rule that this door did not make: {1}"
 NOT_APPLIED = "netsh did not make the wanted change, the registry still has: {0}"
+NOT_OPENED = "Windows did not make the wanted change of its firewall, the registry still has: {0}"
+
+RULE_PREFIX = "dify-vllm-deploy-tcp-"
+OPENING_FIELDS = {"port", "remote_addresses", "profiles"}
+PROFILES = ("Domain", "Private", "Public")
+KEYWORDS = ("Any", "LocalSubnet")
 
 Rules = dict[str, str]
 
@@ -48,10 +54,13 @@ def main() -> int:
     try:
         request = _read_request()
         result["nonce"] = request["nonce"]
-        wanted = _check(request)
-        _apply(wanted, result)
+        _check(request)
+        if request.get("port_proxy") is not None:
+            _apply(_rules(request["port_proxy"]), result)
+        if request.get("firewall") is not None:
+            _open(request["firewall"], result)
         result["ok"] = True
-    except RefusedError as refusal:
+    except (RefusedError, firewall.FirewallError) as refusal:
         result["message"] = str(refusal)
     fresh = FOLDER / "result.new"
     fresh.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
@@ -74,14 +83,23 @@ def _read_request() -> dict[str, Any]:
 
 
 def _has_form(request: object) -> bool:
-    if not isinstance(request, dict) or set(request) != {"version", "nonce", "port_proxy"}:
+    if not isinstance(request, dict) or not {"version", "nonce"} <= set(request):
+        return False
+    if set(request) - {"version", "nonce", "port_proxy", "firewall"}:
         return False
     if not _is_number(request["version"], 1, 1) or not _matches(r"[0-9a-f]{32}", request["nonce"]):
         return False
-    rules = request["port_proxy"]
-    if not isinstance(rules, list) or len(rules) > 16 or not all(_rule_has_form(rule) for rule in rules):
+    parts = [request.get("port_proxy"), request.get("firewall")]
+    if parts == [None, None]:
         return False
-    return len({(rule["listen_address"], rule["listen_port"]) for rule in rules}) == len(rules)
+    if not all(part is None or (isinstance(part, list) and len(part) <= 16) for part in parts):
+        return False
+    rules, openings = (part or [] for part in parts)
+    if not all(map(_rule_has_form, rules)) or not all(map(_opening_has_form, openings)):
+        return False
+    places = [(rule["listen_address"], rule["listen_port"]) for rule in rules]
+    places += [("firewall", opening["port"]) for opening in openings]
+    return len({*places}) == len(places)
 
 
 def _rule_has_form(rule: object) -> bool:
@@ -91,6 +109,27 @@ def _rule_has_form(rule: object) -> bool:
         and all(_is_number(rule[name], 1, 65535) for name in ("listen_port", "connect_port"))
         and all(_is_address(rule[name]) for name in ("listen_address", "connect_address"))
     )
+
+
+def _opening_has_form(opening: object) -> bool:
+    if not isinstance(opening, dict) or set(opening) != OPENING_FIELDS:
+        return False
+    remotes, profiles = opening["remote_addresses"], opening["profiles"]
+    if not all(isinstance(part, list) and part for part in (remotes, profiles)):
+        return False
+    if not all(isinstance(each, str) for each in (*remotes, *profiles)) or len(remotes) > 32:
+        return False
+    if len({*remotes}) < len(remotes) or len({*profiles}) < len(profiles):
+        return False
+    alone = len(remotes) == 1 or not {*KEYWORDS} & {*remotes}
+    known = all(map(_is_remote, remotes)) and {*profiles} <= {*PROFILES}
+    return _is_number(opening["port"], 1, 65535) and alone and known
+
+
+def _is_remote(value: str) -> bool:
+    address, slash, length = value.partition("/")
+    prefix = not slash or _matches(r"3[0-2]|[12][0-9]|[1-9]", length)
+    return value in KEYWORDS or (_is_address(address) and prefix)
 
 
 def _is_number(value: object, low: int, high: int) -> bool:
@@ -111,23 +150,28 @@ def _is_address(value: object) -> bool:
         return False
 
 
-def _check(request: dict[str, Any]) -> Rules:
-    """Check a well-formed request against what the administrator allowed; returns the wanted rules."""
+def _check(request: dict[str, Any]) -> None:
+    """Check a well-formed request against what the administrator allowed."""
     used = FOLDER / "used-nonces.txt"
     if used.exists() and request["nonce"] in used.read_text("ascii").split():
         raise RefusedError(REPLAYED)
     with used.open("a", encoding="ascii") as nonces:
         nonces.write(request["nonce"] + "\n")
     allowed = json.loads((FOLDER / "settings.json").read_text("utf-8"))["allowed_ports"]
-    for rule in request["port_proxy"]:
-        if rule["listen_port"] not in allowed:
-            listed = ", ".join(str(port) for port in sorted(allowed))
-            raise RefusedError(PORT_REFUSED.format(rule["listen_port"], listed))
-    for rule in request["port_proxy"]:
+    rules = request.get("port_proxy") or []
+    openings = request.get("firewall") or []
+    for port in [*(rule["listen_port"] for rule in rules), *(opening["port"] for opening in openings)]:
+        if port not in allowed:
+            listed = ", ".join(str(each) for each in sorted(allowed))
+            raise RefusedError(PORT_REFUSED.format(port, listed))
+    for rule in rules:
         _check_address(rule["connect_address"])
+
+
+def _rules(requested: list[dict[str, Any]]) -> Rules:
     return {
         f"{rule['listen_address']}/{rule['listen_port']}": f"{rule['connect_address']}/{rule['connect_port']}"
-        for rule in request["port_proxy"]
+        for rule in requested
     }
 
 
@@ -176,6 +220,26 @@ def _apply(wanted: Rules, result: dict[str, Any]) -> None:
         listed = ", ".join(f"{key} -> {target}" for key, target in after.items())
         raise RefusedError(NOT_APPLIED.format(listed))
     _record(sorted(wanted))
+
+
+def _open(openings: list[dict[str, Any]], result: dict[str, Any]) -> None:
+    """Make all of our firewall rules anew; rules of others stay."""
+    for name in _opening_names():
+        firewall.remove_rule(name)
+        result["removed"].append(name)
+    for opening in openings:
+        name = f"{RULE_PREFIX}{opening['port']}"
+        firewall.new_rule(name, opening["port"], opening["remote_addresses"], opening["profiles"])
+        result["applied"].append(name)
+    after = _opening_names()
+    if len(after) != len(openings):
+        raise RefusedError(NOT_OPENED.format(", ".join(after)))
+
+
+def _opening_names() -> list[str]:
+    ours = (name for name in firewall.rule_names()
+            if name.startswith(RULE_PREFIX) or f"|Name={RULE_PREFIX}" in firewall.rule(name))  # fmt: skip
+    return sorted(ours)
 
 
 def _record(keys: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Stand-in of ``netsh.exe interface portproxy``: show, add, set and delete for IPv4 to IPv4.
+"""Stand-in of ``netsh.exe``: port proxy rules for IPv4 to IPv4, firewall rules, excluded port ranges.
 
 Sources: verbs, arguments, their defaults and that ``set`` modifies *or adds* from the documentation of
 ``netsh interface portproxy``; the listing's layout from captured outputs; the texts as said in console.py.
@@ -8,7 +8,7 @@ Inferred, with no authoritative statement found: exit codes (0 and 1), ``add`` o
 
 from __future__ import annotations
 
-from standins import state
+from standins import firewall, state
 from standins.console import Console
 
 _ADD_ARGUMENTS = ["listenport", "connectaddress", "connectport", "listenaddress", "protocol"]
@@ -27,10 +27,24 @@ def main(arguments: list[str]) -> int:
             code, write = _change(console, verb, _parse(rest, _ADD_ARGUMENTS))
         case ["interface", "portproxy", "delete", "v4tov4", *rest]:
             code, write = _change(console, "delete", _parse(rest, _DELETE_ARGUMENTS))
+        case ["advfirewall", "firewall", "show" | "add" | "delete" as verb, "rule", *_]:
+            code, write = firewall.netsh(console, [verb, *arguments[4:]])
+        case ["interface" | "int", "ipv4", "show", "excludedportrange", "protocol=tcp"]:
+            code = _show_excluded(console)
         case _:
             console.say("", console.text("netsh syntax"))
     state.log_call("netsh.exe", arguments, code=code, write=write)
     return code
+
+
+def _show_excluded(console: Console) -> int:
+    """Layout from captured outputs; a star marks what an administrator excluded."""
+    console.say("", console.text("ranges title"), "", console.text("ranges heading"))
+    console.say("----------    --------")
+    for first, last, administered in state.read()["excluded"]:
+        console.say(f"{first:>10}{last:>12}     {'*' if administered else ''}")
+    console.say("", console.text("ranges note"), "")
+    return 0
 
 
 def _show(console: Console) -> int:

@@ -25,22 +25,44 @@ def _query(machine: state.State, console: Console, arguments: list[str]) -> int:
     match arguments:
         case [verb, key] if verb.lower() == "query":
             wanted = None
+        case [verb, key, option] if verb.lower() == "query" and option.lower() == "/s":
+            return _query_below(machine, console, key)
         case [verb, key, option, wanted] if verb.lower() == "query" and option.lower() == "/v":
             pass
         case _:
             console.complain(console.text("reg syntax"))
             return 1
-    root, _, rest = key.partition("\\")
-    full = f"{_ROOTS.get(root.upper(), root)}\\{rest}".rstrip("\\")
+    full = _full(key)
     values = _find(machine["registry"], full)
     if values is not None and wanted is not None:
         values = {name: value for name, value in values.items() if name.lower() == wanted.lower()} or None
     if values is None:
         console.complain("", console.text("no such key"))
         return 1
-    rows = [f"    {name}    {value['type']}    {value['data']}" for name, value in values.items()]
-    console.say("", *([full, *rows, ""] if rows else []))
+    console.say("", *_listed(full, values))
     return 0
+
+
+def _query_below(machine: state.State, console: Console, key: str) -> int:
+    """``/s``: a key with all keys below it."""
+    full = _full(key)
+    if _find(machine["registry"], full) is None:
+        console.complain("", console.text("no such key"))
+        return 1
+    for name, values in machine["registry"].items():
+        if f"{name.lower()}\\".startswith(f"{full.lower()}\\"):
+            console.say("", *_listed(name, values))
+    return 0
+
+
+def _full(key: str) -> str:
+    root, _, rest = key.partition("\\")
+    return f"{_ROOTS.get(root.upper(), root)}\\{rest}".rstrip("\\")
+
+
+def _listed(key: str, values: dict[str, state.Value]) -> list[str]:
+    rows = [f"    {name}    {value['type']}    {value['data']}" for name, value in values.items()]
+    return [key, *rows, ""] if rows else []
 
 
 def _find(registry: dict[str, dict[str, state.Value]], key: str) -> dict[str, state.Value] | None:

@@ -21,6 +21,10 @@ CALLS = STATE.with_name("calls.jsonl")
 # task scheduler's stand-in sets it.
 ELEVATED = "LAB_WINDOWS_ELEVATED"
 
+FIREWALL_KEY = (
+    "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy"
+    "\\FirewallRules"
+)
 PORT_PROXY_KEY = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\PortProxy\\v4tov4\\tcp"
 
 
@@ -58,7 +62,9 @@ class State(TypedDict):
     ``registry`` maps a full key to its values by name; both are compared without case, as Windows does.
     ``profile`` is the folder of the user whose distribution WSL is.
     ``adapters`` maps the name of a network adapter of Windows to its address with prefix length.
-    ``locale`` is ``en-US`` or ``zh-CN``.
+    ``locale`` is ``en-US`` or ``zh-CN``. ``listeners`` are address, port and process id; ``processes`` maps
+    an id to the program's name and the services in it; ``excluded`` are first and last port of a range, and
+    whether an administrator excluded it. ``profile`` is that of every network: Domain, Private or Public.
     """
 
     locale: str
@@ -67,6 +73,10 @@ class State(TypedDict):
     adapters: dict[str, str]
     profile: str
     wsl: Wsl
+    listeners: list[tuple[str, int, int]]
+    processes: dict[str, list[str]]
+    excluded: list[tuple[int, int, bool]]
+    network: str
 
 
 def read() -> State:
@@ -87,6 +97,21 @@ def changing() -> Iterator[State]:
             fresh = STATE.with_suffix(".new")
             fresh.write_text(json.dumps(state, indent=2, ensure_ascii=False) + "\n", "utf-8")
             fresh.replace(STATE)
+
+
+def listeners(machine: State) -> list[tuple[str, int, int]]:
+    """Everything that listens, IP Helper included: (address, port, process id)."""
+    found = [(address, port, pid) for address, port, pid in machine["listeners"]]
+    helper = next(
+        (int(pid) for pid, (_, *names) in machine["processes"].items() if "iphlpsvc" in names), None
+    )
+    for pair in machine["registry"].get(PORT_PROXY_KEY, {}):
+        address, _, port = pair.partition("/")
+        address = "0.0.0.0" if address == "*" else address  # noqa: S104 - as netstat shows it
+        taken = {number for _, number, _ in found}
+        if helper is not None and int(port) not in taken:
+            found.append((address, int(port), helper))
+    return found
 
 
 def elevated() -> bool:

@@ -1,0 +1,94 @@
+"""Asking the elevated door of Windows for a change, and believing only what Windows has afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from io import StringIO
+
+from pyinfra import host, logger
+from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, State, StringCommand
+
+from provision.domain import windows_door
+from provision.facts.windows import DoorRegistered, DoorResult, DoorSettings, program
+from provision.operations.failing import failure
+
+POLL_SECONDS = 0.5
+
+Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
+
+
+def ask(
+    step: str, request: windows_door.Request, still_wrong: Callable[[Host], str], *, drive: str, timeout: int
+) -> Commands:
+    """Send a request through the door, once it is known that it would be accepted.
+
+    Args:
+        step: what is being done, for people.
+        request: what to ask.
+        still_wrong: looks at Windows again and says what it lacks; empty when all is well.
+        drive: where drive C: is mounted in the distribution.
+        timeout: seconds that the door gets to answer.
+    """
+    ports = sorted({*request.ports})
+    if not host.get_fact(DoorRegistered, drive=drive):
+        yield failure(
+            step,
+            f"{host.name} finds no scheduled task '{windows_door.TASK_NAME}' on Windows",
+            advice=build_door(ports),
+        )
+        return
+    settings = host.get_fact(DoorSettings, drive=drive)
+    allowed = settings.allowed_ports if settings else []
+    try:
+        windows_door.check_ports(ports, allowed_ports=allowed)
+    except windows_door.DoorRefusedError as error:
+        yield failure(step, str(error), advice=build_door([*allowed, *ports]))
+        return
+    yield FileUploadCommand(
+        StringIO(request.model_dump_json(exclude_none=True) + "\n"), f"{drive}/{windows_door.REQUEST}"
+    )
+    yield StringCommand(
+        # Its own words are in the code page of Windows, which would not survive the way here.
+        program(drive, "schtasks.exe"), "/run /tn", QuoteString(windows_door.TASK_NAME),
+        "</dev/null >/dev/null 2>&1 || {",
+        failure(step, f"Windows does not start '{windows_door.TASK_NAME}'", advice=build_door(allowed)),
+        "; }",
+    )  # fmt: skip
+    yield FunctionCommand(_await_door, (step, request.nonce, still_wrong, drive, timeout), {})
+
+
+def build_door(ports: Iterable[int]) -> str:
+    """The one line that an administrator runs so that the door may open these ports."""
+    listed = ",".join(map(str, sorted(set(ports))))
+    return (
+        "Run once on Windows, as administrator: powershell -ExecutionPolicy Bypass -File "
+        rf"bootstrap\windows.ps1 -AllowedPorts {listed}"
+    )
+
+
+def _await_door(
+    state: State,  # noqa: ARG001 - pyinfra heeds the answer only of functions that take both
+    host: Host,
+    step: str,
+    nonce: str,
+    still_wrong: Callable[[Host], str],
+    drive: str,
+    timeout: int,
+) -> bool:
+    """Wait for the door's answer to one request, then believe the registry only.
+
+    The task runs in the background: that it was started says nothing of what it did.
+    """
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        result = host.get_fact(DoorResult, drive=drive)
+        if result is not None and result.nonce == nonce:
+            found = result.message or still_wrong(host)
+            break
+        time.sleep(POLL_SECONDS)
+    else:
+        found = f"the door has not answered within {timeout} s; its task's last run result tells why"
+    if found:
+        host.log_styled(f"{step}: {host.name}: {found}", fg="red", log_func=logger.error)
+    return not found
