@@ -28,6 +28,7 @@ def windows(netstat: str = "en", tasklist: str = "en", excluded: str = "en") -> 
 
 @pytest.mark.parametrize(("netstat", "other"), [("en", "en"), ("zh", "zh"), ("de", "en")])
 def test_every_language_of_windows_says_the_same(netstat: str, other: str) -> None:
+    """The layout is that of public captures; the translated words are ours, and must not matter."""
     found = windows(netstat, other, other)
     assert found.listeners == windows().listeners
     assert found.processes == windows().processes

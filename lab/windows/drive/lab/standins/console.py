@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from typing import BinaryIO
 
-# English and Chinese texts as captured in public bug reports and in scripts that test for them; the Chinese
-# ones of schtasks and the "syntax" texts are inferred. netsh complains on standard output (programs
-# that look for the text read it there), reg and schtasks on standard error.
+# English and Chinese texts as captured in public bug reports and in scripts that test for them. Inferred: the
+# Chinese ones of schtasks, netstat, tasklist, the firewall and the excluded ranges, and the "syntax" texts.
+# netsh complains on standard output (programs that look for the text read it there), reg and schtasks on
+# standard error.
 _TEXTS = {
     "needs elevation": (
         "The requested operation requires elevation (Run as administrator).",

@@ -1,7 +1,7 @@
 """Stand-in of ``netstat.exe -ano -p TCP``: listeners only.
 
-Sources: columns from captured outputs, English and Chinese (the states are not translated there). IP Helper
-listens for every port proxy rule, unless somebody else listens there already (inferred).
+Sources: columns from captured English outputs. Inferred: the Chinese ones differ in titles only; IP Helper
+listens for every port proxy rule, unless somebody else listens there already.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stand-in of ``tasklist.exe /svc /fo csv /nh``.
 
-Sources: options from the documentation of ``tasklist``; rows from captured outputs ("svchost.exe","6588",
-"Dhcp,Dnscache"; "N/A", "暂缺" in Chinese, where a process holds no service).
+Sources: options from the documentation of ``tasklist``; rows from public test data ("svchost.exe","6588",
+"Dhcp,Dnscache"; "N/A" where a process holds no service). Inferred: what "N/A" is in Chinese.
 """
 
 from __future__ import annotations
