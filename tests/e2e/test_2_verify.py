@@ -183,7 +183,10 @@ def test_the_notes_command_line_is_what_runs(host: Callable[[str], Host]) -> Non
 
 
 def test_models_are_whole(on: Callable[..., str]) -> None:
-    for name, folder in (("gpu-chat", "Qwen--Qwen3-0.6B"), ("gpu-score", "BAAI--bge-reranker-base")):
+    for name, folder in (
+        ("gpu-chat", "Qwen--Qwen3-0.6B@master"),
+        ("gpu-score", "BAAI--bge-reranker-base@master"),
+    ):
         path = f"/srv/dify-vllm/models/{folder}"
         manifest = json.loads(on(name, "cat", f"{path}/.manifest.json"))
         assert len(manifest["files"]) >= 3

@@ -135,7 +135,8 @@ def test_one_host_holds_three_roles(on: Callable[..., str]) -> None:
     # The roles go back to their own hosts. What they leave behind is still open to everybody.
     back = apply()
     assert back.code == 1
-    assert back.report["results"]["failed_hosts"] == ["gpu-embed"]
+    assert back.report["results"]["failed_hosts"] == ["dify-wsl", "gpu-embed"]
+    assert "Not done: gpu-embed failed, see above" in back.output
     for role, port in (("chat", 8081), ("score", 8082)):
         left = f"in /srv/dify-vllm/services/{role}-gateway/state listens on 0.0.0.0:{port}"
         assert left in back.output

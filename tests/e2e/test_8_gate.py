@@ -192,6 +192,6 @@ def test_a_model_of_another_kind_under_the_right_name(on: Callable[..., str]) ->
     assert f"Not done: score on gpu-score is not wired: {found}" in run.output
     assert writes_at_the_door(on) == before
     assert apply().changed == serving
-    on("gpu-score", "rm", "-r", "/srv/dify-vllm/models/BAAI--bge-base-zh-v1.5")
+    on("gpu-score", "rm", "-r", "/srv/dify-vllm/models/BAAI--bge-base-zh-v1.5@master")
     last = apply()
     assert (last.code, last.changed) == (0, {}), last.output[-4000:]
