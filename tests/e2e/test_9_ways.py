@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from conftest import Run, apply, writes_at_the_door
 
-from lab import addresses, paths, pip_settings
+from lab import addresses, lifecycle, paths, pip_settings
 from lab.docker import Docker
 
 pytestmark = pytest.mark.usefixtures("converged")
@@ -28,7 +28,7 @@ STATE = "/mnt/c/lab/state.json"
 Way = Callable[..., Run]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def checkout(docker: Docker) -> list[str]:
     """This project on the Dify host, with what it needs; returns how a command is run in it."""
     skipped = {".git", ".venv", ".lab", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis"}
@@ -107,14 +107,35 @@ def windows(docker: Docker) -> Iterator[Callable[..., None]]:
     name = "dvd-lab-windows"
     before = docker.exec(name, "cat", STATE).stdout
 
+    def write(state: str) -> None:
+        # Whole or not at all: Windows reads it all the time.
+        docker.exec(name, "sh", "-c", f"cat >{STATE}.new && mv {STATE}.new {STATE}", stdin=state)
+
     def change(**parts: object) -> None:
         state = json.loads(before)
         state["locale"] = parts.pop("locale", state["locale"])
         state["wsl"] |= parts
-        docker.exec(name, "tee", STATE, stdin=json.dumps(state))
+        write(json.dumps(state))
 
     yield change
-    docker.exec(name, "tee", STATE, stdin=before)
+    write(before)
+
+
+@pytest.fixture
+def bare_dify(docker: Docker) -> None:
+    """The Dify host as it was before anything was done to it; the models' hosts keep what they have."""
+    docker.run("rm", "--force", "--volumes", CONTAINER)
+    lifecycle.up()
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("bare_dify")  # made bare before the way to it is prepared
+def test_a_bare_dify_host_is_deployed_to(way: Way, on: Callable[..., str]) -> None:
+    run = way()
+    assert run.code == 0, run.output[-4000:]
+    assert "Dify | Start Dify" in run.changed
+    assert len(writes_at_the_door(on)) >= 10
+    assert way().changed == {}
 
 
 @pytest.mark.parametrize(
