@@ -21,6 +21,7 @@ from provision.domain.room import Need, disk_problems, environment_need, model_n
 from provision.domain.settings import ModelRole
 from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi
+from provision.facts.init import Systemd
 from provision.facts.listeners import Listeners
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import EnvironmentStamp
@@ -46,6 +47,7 @@ def preflight(deployment: Deployment) -> None:
         problems += _forwarding(server)
     if servers:
         problems += _fits(servers)
+    problems += _supervisor_of_tunnels(deployment)
     if host.name == deployment.dify_host and deployment.dify.lan_access and host.get_fact(IsWsl):
         problems += _door(deployment.dify.port)
     if problems:
@@ -97,6 +99,16 @@ def _forwarding(server: ModelServer) -> Iterator[str]:
             f"{server.role}.transport is tunnel, but the sshd here forbids forwarding; set "
             f"AllowTcpForwarding to local (or yes) in its configuration and reload it, or set "
             f"{server.role}.transport to direct or public"
+        )
+
+
+def _supervisor_of_tunnels(deployment: Deployment) -> Iterator[str]:
+    tunnelled = [role for role, server in deployment.servers.items() if server.tunnel]
+    if host.name == deployment.dify_host and tunnelled and not host.get_fact(Systemd):
+        yield (
+            f"the tunnel to {' and '.join(tunnelled)} is kept open by systemd, which does not run here; in "
+            "WSL put systemd=true under [boot] in /etc/wsl.conf and run `wsl --shutdown` on Windows, or set "
+            f"{tunnelled[0]}.transport to direct or public"
         )
 
 

@@ -209,7 +209,7 @@ def test_the_journal_takes_the_logs_and_bounds_itself(on: On) -> None:
 
 def accept(output: str) -> None:
     """Do what the messages advise; the owner has compared the fingerprints."""
-    commands = re.findall(r"^\s+((?:ssh-keygen -R .+ && )?echo .+ >> .+)$", output, re.MULTILINE)
+    commands = re.findall(r"^\s+((?:ssh-keygen -R .+ && )?printf .+ >> .+)$", output, re.MULTILINE)
     assert commands, output[-4000:]
     for command in commands:
         subprocess.run(["sh", "-c", command], capture_output=True, check=True)
