@@ -88,6 +88,7 @@ def test_a_killed_connection_is_opened_again(on: Callable[..., str]) -> None:
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_a_rebooted_box_is_reached_again_without_a_run(on: Callable[..., str]) -> None:
     reboot("gpu-embed")
     until(lambda: answers(on, "embed", 18001), seconds=300)
@@ -118,6 +119,7 @@ def test_an_sshd_that_forbids_forwarding_is_named_before_anything_is_touched(on:
     assert (processes(on), writes_at_the_door(on)) == before
 
 
+@pytest.mark.full
 def test_a_tunnel_that_does_not_come_up_says_why() -> None:
     run = apply(*setting("score", tunnel_address=f"{addresses.GPU_SCORE.ip}:20799"))
     assert run.code == 1
