@@ -4,6 +4,9 @@ serving = {
     # Of a rented box: "gpushare", "autodl", "runpod" or "vast.ai"; its data disk, published port and start
     # hook are then known.
     "provider": None,
+    # Without systemd: the shell script that the provider runs whenever the box starts; it is given a line
+    # that starts our supervisor. None is the provider's, where one is known.
+    "start_hook": None,
     # Models, environments, caches, logs; None is the provider's data disk, or /srv/dify-vllm.
     "data_dir": None,
     # The account that vLLM and its gateway run under; None is root where data_dir lies under /root, and

@@ -26,6 +26,10 @@ class NotYetError(EndpointError):
     """It may still be starting: nobody answers, or only the gateway does."""
 
 
+class NoConnectionError(NotYetError):
+    """Nobody answers at all, not even a gateway."""
+
+
 class AnotherModelError(EndpointError):
     """A model answers, but not the one that should.
 
@@ -124,7 +128,8 @@ def _has(client: httpx.Client, url: str, name: str, result: str) -> bool:
     except EndpointError:
         return False
     entries = answer.get("data")
-    return isinstance(entries, list) and bool(entries) and result in entries[0]
+    first = entries[0] if isinstance(entries, list) and entries else None
+    return isinstance(first, dict) and result in first
 
 
 def _proof(client: httpx.Client, server: ModelServer, prefix: str, width: int | None) -> str:
@@ -187,7 +192,7 @@ def _ask(client: httpx.Client, method: str, url: str, body: dict[str, Any] | Non
     try:
         response = client.request(method, url, json=body)
     except httpx.HTTPError as error:
-        raise NotYetError(f"{method} {url}: {error}") from error
+        raise NoConnectionError(f"{method} {url}: {error}") from error
     status = response.status_code
     if status == 401:
         raise _KeyRefusedError(f"{method} {url}: 401", response)

@@ -23,6 +23,7 @@ from provision.domain.settings import DifySettings, ModelRole
 from provision.domain.wsl_settings import HOLD_TASK
 from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi
+from provision.facts.init import Systemd
 from provision.facts.listeners import Listeners
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import EnvironmentStamp
@@ -50,6 +51,7 @@ def preflight(deployment: Deployment) -> None:
         problems += _forwarding(server)
     if servers:
         problems += _fits(servers)
+    problems += _supervisor_of_tunnels(deployment)
     problems += published_problems(deployment)
     if host.name == deployment.dify_host and host.get_fact(IsWsl):
         problems += _hold(deployment.dify)
@@ -102,6 +104,17 @@ def _forwarding(server: ModelServer) -> Iterator[str]:
             f"{server.role}.transport is tunnel, but the sshd here forbids forwarding; set "
             f"AllowTcpForwarding to local (or yes) in its configuration and reload it, or set "
             f"{server.role}.transport to direct or public"
+        )
+
+
+def _supervisor_of_tunnels(deployment: Deployment) -> Iterator[str]:
+    tunnelled = [role for role, server in deployment.servers.items() if server.tunnel]
+    if host.get_fact(IsWsl):
+        return  # "Have WSL stay up" sees to it
+    if host.name == deployment.dify_host and tunnelled and not host.get_fact(Systemd):
+        yield (
+            f"the tunnel to {' and '.join(tunnelled)} is kept open by systemd, which does not run here; set "
+            f"{tunnelled[0]}.transport to direct or public"
         )
 
 

@@ -8,6 +8,7 @@ from pyinfra.api import deploy
 from provision.domain.deployment import Deployment
 from provision.facts.init import Systemd
 from provision.operations import endpoint, python
+from provision.operations.fits import fits
 from provision.operations.service import start_hook, supervisord
 from provision.operations.vllm import environment_dir, gateway, vllm
 from provision.templates import text
@@ -29,8 +30,9 @@ def serve_models(deployment: Deployment) -> None:
     )
     if not host.get_fact(Systemd):
         supervisord(name="Have supervisord run")
-        if serving.preset and serving.preset.start_hook:
-            start_hook(name="Have the box start supervisord", path=serving.preset.start_hook)
+        if serving.start_hook:
+            start_hook(name="Have the box start supervisord", path=serving.start_hook)
+    fits(name="See that the models fit", servers=servers)
     for server in host.loop(servers):
         vllm(name="Serve the model with vLLM", server=server)
     for server in host.loop(servers):

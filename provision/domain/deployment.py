@@ -160,14 +160,19 @@ def with_port(deployment: Deployment, port: int) -> Deployment:
 
 def _server(role: ModelRole, host: str, values: Mapping[str, Any], dify_hosts: Sequence[str]) -> ModelServer:
     problems = []
-    raw = {role: dict(values.get(role, {})), "serving": values.get("serving", {})}
+    raw: dict[str, dict[str, Any]] = {}
+    for namespace in (role, "serving"):
+        given = values.get(namespace, {})
+        if not isinstance(given, Mapping):
+            raise SettingsError([f"{host}: {namespace} = {given!r} is no group of settings; write {{...}}"])
+        raw[namespace] = dict(given)
     preset = PROVIDERS.get(str(raw["serving"].get("provider")))
     if preset and preset.listen_port and raw[role].get("listen_port") is None:
         raw[role]["listen_port"] = preset.listen_port
     parsed = {}
-    for namespace, given in raw.items():
+    for namespace, settings_given in raw.items():
         try:
-            parsed[namespace] = parse(namespace, given, where=host)
+            parsed[namespace] = parse(namespace, settings_given, where=host)
         except SettingsError as error:
             problems += error.problems
     if problems:
@@ -196,6 +201,16 @@ def _tunnel(
     elif address.startswith("@"):
         problem = (
             f"{role}.transport is tunnel, which ends at an sshd, and {address} has none; set it to direct"
+        )
+    elif settings.listen_address not in (None, LOOPBACK_ADDRESS):
+        problem = (
+            f"{role}.listen_address = {settings.listen_address!r}, but a tunnel ends on the box's loopback "
+            f"and nothing else is to be public; take it out, or set {role}.transport to direct or public"
+        )
+    elif str(values.get("ssh_strict_host_key_checking")).lower() in ("no", "off", "false"):
+        problem = (
+            f"{role}.transport is tunnel, which pins the host key that your own connection verifies, but "
+            "ssh_strict_host_key_checking is off; set it to 'yes'"
         )
     if problem:
         raise SettingsError([f"{host}: {problem}"])

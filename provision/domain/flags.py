@@ -20,6 +20,10 @@ MANAGED_FLAGS = (
     "--task",
     "--runner",
     "--convert",
+    "--uds",
+    "--root-path",
+    "--ssl-keyfile",
+    "--ssl-certfile",
     "--api-key",
     "--default-chat-template-kwargs",
 )

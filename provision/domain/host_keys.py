@@ -43,7 +43,9 @@ def advice(name: str, file: str, presented: HostKey, expected: HostKey | None) -
         expected: what the file has; ``None`` when the host is not in it.
     """
     server_file = f"/etc/ssh/ssh_host_{presented.kind.removeprefix('ssh-').split('-')[0]}_key.pub"
-    accept = f"echo {quote(f'{name} {presented.kind} {presented.base64}')} >> {quote(file)}"
+    # The newline first: the file's last line may be without one.
+    line = quote(f"{name} {presented.kind} {presented.base64}")
+    accept = f"printf '\\n%s\\n' {line} >> {quote(file)}"
     if expected:
         found = [
             f"The ssh host key of {name} is not the one in {file}.",

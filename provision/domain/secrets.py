@@ -21,7 +21,8 @@ RECIPES: dict[Kind, str] = {
     "short_word": "{ printf k7; LC_ALL=C tr -dc A-Za-z0-9 </dev/urandom | head -c 26; }",
     "base64url": "head -c 32 /dev/urandom | base64 -w0 | tr '+/' '-_' | tr -d '='",
     "ssh_key": (
-        '{ d=$(mktemp -d) && ssh-keygen -q -t ed25519 -N \'\' -C \'\' -f "$d/k" && cat "$d/k"; rm -r "$d"; }'
+        "{ d=$(mktemp -d) && ssh-keygen -q -t ed25519 -N '' -C '' -f \"$d/k\" && cat \"$d/k\"; "
+        's=$?; rm -rf "$d"; [ $s = 0 ]; }'
     ),
 }
 

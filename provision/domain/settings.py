@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from provision.domain.flags import managed
-from provision.domain.gpu_providers import PROVIDERS, GpuProvider, ProviderName
+from provision.domain.gpu_providers import PROVIDERS, ProviderName
 from provision.domain.port_settings import AUTO, LanAccess, Port, PortOrAuto, Profile
 
 LOOPBACK = ("localhost", "127.", "::1", "0.0.0.0")  # noqa: S104 - compared, never bound
@@ -140,10 +140,11 @@ class Settings(BaseModel):
 class ServingSettings(Settings):
     """What every model server of a host shares: places, packages, the model hub.
 
-    ``data_dir`` and ``user`` may be left to the provider of the host (``None``).
+    ``data_dir``, ``user`` and ``start_hook`` may be left to the provider of the host (``None``).
     """
 
     provider: ProviderName | None = None
+    start_hook: PlainPath | None = None
     data_dir: PlainPath = "/srv/dify-vllm"
     user: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_-]{0,30}$")] = "dify-vllm"
     vllm_requirements: Text = "requirements/vllm-cuda.txt"
@@ -163,18 +164,14 @@ class ServingSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _by_provider(cls, given: Mapping[str, Any]) -> dict[str, Any]:
-        values = _left_out(given, "data_dir", "user")
+        values = _left_out(given, "data_dir", "user", "start_hook")
         if preset := PROVIDERS.get(str(values.get("provider"))):
             values.setdefault("data_dir", preset.data_dir)
+            values.setdefault("start_hook", preset.start_hook)
         # Nobody but root may pass /root.
         if str(values.get("data_dir")).startswith("/root/"):
             values.setdefault("user", "root")
         return values
-
-    @property
-    def preset(self) -> GpuProvider | None:
-        """What is known of the host's provider."""
-        return PROVIDERS[self.provider] if self.provider else None
 
 
 class ModelSettings(Settings):

@@ -38,13 +38,15 @@ class Tunnel:
     def authorized(self, public_key: str, mark: str) -> str:
         """The line of the box's ``authorized_keys``.
 
-        ``restrict`` takes everything away but running commands; that, the forced command does.
+        ``restrict`` takes everything away but running commands; that, the forced command does. What
+        ``port-forwarding`` gives back is more than wanted: ``permitopen`` bounds only the way in, so
+        ``permitlisten`` names a port that nobody can want for the way back (OpenSSH 7.8 and newer).
 
         Args:
             public_key: type and base64, as OpenSSH writes them.
             mark: the comment by which the line is found again.
         """
-        opens = f'permitopen="127.0.0.1:{self.inside_port}"'
+        opens = f'permitopen="127.0.0.1:{self.inside_port}",permitlisten="127.0.0.1:1"'
         return f'restrict,port-forwarding,{opens},command="/bin/false" {public_key} {mark}'
 
     def command(self, bridge: str, alias: str, key: str, known_hosts: str) -> list[str]:
@@ -95,17 +97,19 @@ def reason(log: Sequence[str], tunnel: Tunnel, role: str) -> str | None:
             f"{role}.transport to public"
         ),
         "open failed: connect failed": f"nothing listens on port {tunnel.inside_port} of the box's loopback",
-        "REMOTE HOST IDENTIFICATION HAS CHANGED": (
-            f"{place} shows another host key than the box had; when it was replaced, accept its key in your "
-            "known_hosts and run again"
+        "Host key verification failed": (
+            f"{place} shows another host key than the box did when it was last reached; when the box was "
+            f"replaced, accept its key in your known_hosts and run again, else look at {role}.tunnel_address"
         ),
-        "Host key verification failed": f"{place} does not show the box's host key; is it another machine?",
         "Permission denied": (
             f"{place} does not take the tunnel's key for {tunnel.user}; look at AuthorizedKeysFile and "
             "PubkeyAuthentication there"
         ),
         "Address already in use": (
             f"port {tunnel.port} of Dify's host is taken; set {role}.tunnel_port to a free one"
+        ),
+        "Cannot assign requested address": (
+            "Docker's bridge is not where it was; run again, it is asked for its address"
         ),
         "Could not resolve hostname": (
             f"Dify's host does not know the name {tunnel.address}; set {role}.tunnel_address"

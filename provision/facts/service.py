@@ -92,7 +92,7 @@ class ServiceLog(FactBase[Sequence[str]]):
         )  # fmt: skip
 
     def process(self, output: list[str]) -> Sequence[str]:
-        return output
+        return tuple(output)
 
 
 class SupervisordRuns(FactBase[bool]):

@@ -12,7 +12,15 @@ from provision.connectors.relay import http_client
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.secrets import api_key_name
 from provision.domain.tunnel import reason
-from provision.endpoint import AnotherModelError, EndpointError, NotYetError, names, prove, prove_kind
+from provision.endpoint import (
+    AnotherModelError,
+    EndpointError,
+    NoConnectionError,
+    NotYetError,
+    names,
+    prove,
+    prove_kind,
+)
 from provision.facts.model import ModelFolder
 from provision.facts.service import ServiceLog
 from provision.keeper import KeeperUnavailableError, secret
@@ -97,7 +105,7 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
             )
             host.noop(proof)
     except (EndpointError, KeeperUnavailableError) as error:
-        why = _tunnel_trouble(server) if isinstance(error, NotYetError) else None
+        why = _tunnel_trouble(server) if isinstance(error, NoConnectionError) else None
         found = _mixed_up(error, server, deployment) if isinstance(error, AnotherModelError) else None
         progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {found or error}" + (
             f" ({why})" if why else ""

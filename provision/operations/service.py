@@ -104,10 +104,12 @@ def absent(name: str, directory: str) -> Commands:
     if host.get_fact(File, path=definition):
         if systemd:
             yield StringCommand("systemctl disable --quiet --now", QuoteString(f"{name}.service"))
+        else:
+            yield StringCommand(_control("stop", name), "|| true")
         yield StringCommand("rm", QuoteString(definition))
-        yield StringCommand("systemctl daemon-reload") if systemd else _control("update", name)
-    # Last, since it is what the next run looks for when this one is cut short.
+    # The folder goes last: it is what the next run looks for when this one is cut short.
     if host.get_fact(Directory, path=directory):
+        yield StringCommand("systemctl daemon-reload") if systemd else _control("update", name)
         yield StringCommand("rm -r", QuoteString(directory))
 
 

@@ -18,7 +18,7 @@ from provision.domain.deployment import ModelServer
 from provision.domain.secrets import tunnel_key_name
 from provision.domain.service import Service
 from provision.domain.settings import ModelRole
-from provision.domain.tunnel import NO_BRIDGE
+from provision.domain.tunnel import NO_BRIDGE, Tunnel
 from provision.facts.docker import DockerBridge
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
@@ -40,41 +40,43 @@ def tunnel_dir(role: ModelRole) -> str:
 
 
 @operation()
-def admitted(*, server: ModelServer) -> Commands:
-    """Let the tunnel's key in, for that one port and nothing else; or, without a tunnel, no longer.
+def admitted(*, role: ModelRole, tunnel: Tunnel | None) -> Commands:
+    """Let a tunnel's key in, for that one port and nothing else; or, without a tunnel to here, no longer.
 
     Args:
-        server: the model on this host.
+        role: whose key.
+        tunnel: the way to the role's model, when that is on this host; ``None`` takes the key back.
     """
     folder = f"{host.get_fact(Home)}/.ssh"
-    mark = f"dify-vllm-deploy:{server.role}"
+    mark = f"dify-vllm-deploy:{role}"
     ours: dict[str, Any] = {"path": f"{folder}/authorized_keys", "line": f"^.* {mark}$"}
-    if not server.tunnel:
+    if not tunnel:
         yield from files.line._inner(**ours, present=False)
         return
     try:
-        private = paramiko.Ed25519Key.from_private_key(StringIO(secret(tunnel_key_name(server.role))))
+        private = paramiko.Ed25519Key.from_private_key(StringIO(secret(tunnel_key_name(role))))
     except KeeperUnavailableError as error:
         yield failure("Let the tunnel's key in", str(error), advice="Nothing was changed here")
         return
     public = f"{private.get_name()} {private.get_base64()}"
     yield from files.directory._inner(path=folder, mode="700")
     yield from files.file._inner(path=f"{folder}/authorized_keys", mode="600")
-    yield from files.line._inner(**ours, replace=server.tunnel.authorized(public, mark), ensure_newline=True)
+    yield from files.line._inner(**ours, replace=tunnel.authorized(public, mark), ensure_newline=True)
 
 
 @operation()
-def tunnel(*, server: ModelServer) -> Commands:
-    """Keep the way to a model open; or, where its transport is another one now, close it.
+def opened(*, role: ModelRole, server: ModelServer | None) -> Commands:
+    """Keep the way to a model open; or, where no tunnel leads to it any more, close it.
 
     The box's host key is pinned to the one that this run's own connection has verified. A box that cannot be
     reached now keeps the tunnel that it has.
 
     Args:
-        server: the model, on another host.
+        role: whose tunnel.
+        server: the role's model; ``None`` when no host has the role.
     """
-    name, directory = tunnel_service(server.role), tunnel_dir(server.role)
-    if not server.tunnel:
+    name, directory = tunnel_service(role), tunnel_dir(role)
+    if not server or not server.tunnel:
         yield from absent(name, directory)
         return
     shown = host_key(inventory.get_host(server.host))
@@ -100,6 +102,7 @@ def tunnel(*, server: ModelServer) -> Commands:
         after=["docker.service"],
     )
     yield from folders(service)
+    # Root's file, readable by the account: of a key that its own user owns, ssh refuses such a mode.
     yield from secret_file._inner(content=private, path=key, group=ACCOUNT, mode="640")
     yield from files.put._inner(src=StringIO(known), dest=known_hosts, mode="644")
     yield from running(service)

@@ -99,21 +99,23 @@ def gateway(*, server: ModelServer) -> Commands:
         return
     settings = server.settings
     directory = service_dir(server, "gateway")
-    # Ports below 1024 need root; nginx then gives its workers to the plain account itself.
-    privileged = settings.listen_port < 1024
     account = server.serving.user
+    # Ports below 1024 need root.
+    master = "root" if settings.listen_port < 1024 else account
     service = Service(
         name=service_name(server, "gateway"),
         description=f"Gateway of {settings.served_name}, port {settings.listen_port}",
         argv=["/usr/sbin/nginx", "-c", f"{directory}/nginx.conf", "-e", "stderr", "-g", "daemon off;"],
-        user="root" if privileged else account,
+        user=master,
         directory=directory,
     )
     configuration = render(
         "nginx.conf.j2",
         title=settings.served_name,
         state=service.state,
-        user=account if privileged else None,
+        # A master of root's gives its workers to nobody, unless it is told; nobody may not pass /root, where
+        # large bodies wait when the data disk is there.
+        user=account if master == "root" else None,
         key=key,
         listen_address=server.listen_address,
         listen_port=settings.listen_port,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from conftest import Run, apply, plan, processes
 
+from lab.hub.repository import COMMIT
+
 pytestmark = pytest.mark.usefixtures("converged")
 
 # nvidia-smi as driver 535 has it, on a machine that was not updated for years.
@@ -33,6 +35,18 @@ def test_a_length_that_the_model_does_not_have(on: Callable[..., str]) -> None:
         "at most; set embed.max_model_len to 512 or less"
     ) in said
     assert processes(on) == before
+
+
+def test_a_length_of_a_model_that_was_not_known_before_it_was_there(on: Callable[..., str]) -> None:
+    """The lab's hub is not the one whose sizes are known; a revision of its own has a folder of its own."""
+    before = processes(on)
+    run = apply("--data", f'embed={{"revision": "{COMMIT}", "max_model_len": 4096}}')
+    assert run.code == 1
+    assert run.changed == {"Models | Download and verify the model": ["gpu-embed"]}
+    assert "embed.max_model_len = 4096, but embed.model = 'BAAI/bge-base-zh-v1.5' takes 512" in run.output
+    assert "Not done: gpu-embed failed, see above" in run.output
+    assert processes(on) == before
+    assert apply().changed == {"Models | Remove the model's old revisions": ["gpu-embed"]}
 
 
 @pytest.fixture

@@ -182,6 +182,7 @@ def _touched(on: Callable[..., str], folder: str) -> str:
     return on("gpu-embed", "find", folder, "-printf", "%p %y %s %m %u %T@\n")
 
 
+@pytest.mark.full
 def test_an_own_folder_is_served_and_never_written_to(hub: Hub, on: Callable[..., str]) -> None:
     own = "/opt/models/bge"
     on("gpu-embed", "sh", "-c", f"mkdir -p {own} && cp -r {FOLDER}/. {own} && rm {own}/.manifest.json")
@@ -205,6 +206,7 @@ def revision(**more: object) -> tuple[str, str]:
     return ("--data", f"embed={json.dumps({'revision': COMMIT, **more})}")
 
 
+@pytest.mark.full
 def test_an_unproven_revision_leaves_the_old_one_to_go_back_to(hub: Hub, on: Callable[..., str]) -> None:
     broken = (*revision(extra_args=["--no-such-flag"]), "--data", 'serving={"start_timeout": 10}')
     run = apply(*broken)

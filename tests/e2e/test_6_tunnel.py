@@ -68,6 +68,10 @@ def test_the_tunnels_key_opens_one_port_and_runs_nothing(on: Callable[..., str])
             assert "refused" in said
         past_the_gateway = ssh("-W 127.0.0.1:8002")
         assert "administratively prohibited" in past_the_gateway
+        for back in ("127.0.0.1:9999:127.0.0.1:22", "/tmp/stolen.sock:127.0.0.1:22"):
+            refused = ssh(f"-N -o ExitOnForwardFailure=yes -R {back}")
+            assert "remote port forwarding failed" in refused
+            assert "refused 255" in refused
         question = "printf 'GET /health HTTP/1.0\\r\\n\\r\\n'; sleep 5"
         assert "200 OK" in ssh("-W 127.0.0.1:8080", question)
     finally:
@@ -84,6 +88,7 @@ def test_a_killed_connection_is_opened_again(on: Callable[..., str]) -> None:
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_a_rebooted_box_is_reached_again_without_a_run(on: Callable[..., str]) -> None:
     reboot("gpu-embed")
     until(lambda: answers(on, "embed", 18001), seconds=300)
@@ -114,6 +119,7 @@ def test_an_sshd_that_forbids_forwarding_is_named_before_anything_is_touched(on:
     assert (processes(on), writes_at_the_door(on)) == before
 
 
+@pytest.mark.full
 def test_a_tunnel_that_does_not_come_up_says_why() -> None:
     run = apply(*setting("score", tunnel_address=f"{addresses.GPU_SCORE.ip}:20799"))
     assert run.code == 1
@@ -157,7 +163,7 @@ def test_other_ways_work_too_and_close_the_tunnel(way: str, on: Callable[..., st
 def changes(run: Run, role: str, box: str) -> bool:
     return run.changed == {
         "Serving | Put the gateway before it": [box],
-        "Tunnels | Let the tunnel's key in, for one port": [box],
+        f"Tunnels | Let the key of the {role} model's tunnel in, for one port": [box],
         f"Tunnels | Keep the way to the {role} model": ["dify-wsl"],
         f"Wiring | Connect the {role} model": ["dify-wsl"],
     }

@@ -115,6 +115,7 @@ def test_a_dead_engine_ends_its_server_with_0_and_both_come_back(on: On) -> None
         assert ended in since, since[-3000:]
 
 
+@pytest.mark.full
 def test_a_server_that_ends_at_once_is_reported_with_its_own_words() -> None:
     broken = [f"{role}={json.dumps({'env': {'PYTHONHOME': '/nowhere'}})}" for role in ("embed", "score")]
     run = apply("--data", broken[0], "--data", broken[1], "--data", 'serving={"start_timeout": 20}')
@@ -147,6 +148,7 @@ def test_the_start_hook_leaves_the_renters_script_as_it_was(on: On) -> None:
     assert on("gpu-score", "cat", "/root/starts.log").count("started") == started + 1
 
 
+@pytest.mark.full
 def test_without_a_start_hook_the_next_run_brings_the_box_back(on: On) -> None:
     on("gpu-score", "sed", "-i", "/dify-vllm-deploy/d", HOOKED)
     reboot("gpu-score")
@@ -161,6 +163,7 @@ def test_without_a_start_hook_the_next_run_brings_the_box_back(on: On) -> None:
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_a_box_whose_data_disk_was_emptied_is_brought_back(on: On) -> None:
     """As gpushare does a day after power-off; of the disk only what supervisord needs is taken here."""
     on("gpu-score", "rm", "-rf", "/srv/dify-vllm/services")
@@ -184,6 +187,7 @@ for _ in range(1800):
 """
 
 
+@pytest.mark.full
 def test_supervisord_rotates_the_logs(on: On) -> None:
     """vLLM writes every request's path into its log: these fill five files."""
     output = f"{folder('score')}/output.log"
@@ -209,7 +213,7 @@ def test_the_journal_takes_the_logs_and_bounds_itself(on: On) -> None:
 
 def accept(output: str) -> None:
     """Do what the messages advise; the owner has compared the fingerprints."""
-    commands = re.findall(r"^\s+((?:ssh-keygen -R .+ && )?echo .+ >> .+)$", output, re.MULTILINE)
+    commands = re.findall(r"^\s+((?:ssh-keygen -R .+ && )?printf .+ >> .+)$", output, re.MULTILINE)
     assert commands, output[-4000:]
     for command in commands:
         subprocess.run(["sh", "-c", command], capture_output=True, check=True)

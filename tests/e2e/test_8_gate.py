@@ -177,6 +177,7 @@ def test_swapped_endpoints_are_found_and_both_are_named(on: Callable[..., str]) 
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_a_model_of_another_kind_under_the_right_name(on: Callable[..., str]) -> None:
     """Name and length are right, and it ranks texts, by its vectors; what else it can do tells."""
     before = writes_at_the_door(on)

@@ -11,14 +11,20 @@ import pytest
 from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.model_files import ModelFiles
-from provision.facts.docker import ComposeStack, ComposeVersion, DockerDesktop, Stack
-from provision.facts.files import ClosedFolder
+from provision.facts.docker import ComposeStack, ComposeVersion, DockerBridge, DockerDesktop, Stack
+from provision.facts.files import ClosedFolder, HoldsLine
 from provision.facts.git import CheckedOutTag
 from provision.facts.init import Systemd
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import STAMP, DistributionVersion, EnvironmentStamp
 from provision.facts.secrets import SecretNames
-from provision.facts.service import ServiceStatus, SupervisordRuns, SupervisorProgram, SystemdService
+from provision.facts.service import (
+    ServiceLog,
+    ServiceStatus,
+    SupervisordRuns,
+    SupervisorProgram,
+    SystemdService,
+)
 
 
 def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
@@ -43,6 +49,9 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (ComposeStack, {"folder": "/no/such folder", "project": "docker", "port": 81}),
         (SupervisorProgram, {"program": "p", "configuration": "/no/such.conf", "directory": "/no"}),
         (SupervisordRuns, {"configuration": "/no/such.conf"}),
+        (ServiceLog, {"service": "no-such-service", "directory": "/no"}),
+        (HoldsLine, {"path": "/no/such/file", "line": "x"}),
+        (DockerBridge, {}),
     ],
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:

@@ -129,6 +129,13 @@ def test_an_own_folder_is_used_as_it_is() -> None:
             "is where a public or direct model is found, but embed.transport is tunnel; take the",
         ),
         ("c", {"ssh_hostname": "@local"}, "c: score.transport is tunnel, which ends at an sshd, and @local"),
+        (
+            "c",
+            {"score": {"listen_address": "0.0.0.0"}},
+            "but a tunnel ends on the box's loopback and nothing",
+        ),
+        ("c", {"ssh_strict_host_key_checking": "no"}, "ssh_strict_host_key_checking is off; set it to 'yes'"),
+        ("c", {"score": 5}, "c: score = 5 is no group of settings"),
         ("c", {"score": {"tunnel_address": "-oProxyCommand=x"}}, "c: score.tunnel_address = '-oProxyCom"),
         ("a", {"chat": {"model_path": "Model/Qwen3"}}, "must be an absolute path"),
         ("a", {"chat": {"vllm_port": 8080}}, "a: port 8080 is used by chat.listen_port and chat.vllm_port"),
@@ -137,6 +144,7 @@ def test_an_own_folder_is_used_as_it_is() -> None:
             {"chat": {"extra_args": ["--max_model_len=5"]}},
             "--max-model-len, which is managed by a setting",
         ),
+        ("a", {"chat": {"extra_args": ["--uds", "/run/x"]}}, "args: --uds is managed by a setting of"),
         ("a", {"chat": {"extra_args": ["--api-key=s3cret"]}}, "args: --api-key is managed by a setting of"),
         (
             "a",

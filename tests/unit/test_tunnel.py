@@ -14,8 +14,8 @@ TUNNEL = Tunnel("i-1.gpushare.com", 20714, "root", 18002, 8080)
 
 def test_the_key_opens_one_port_and_runs_nothing() -> None:
     assert TUNNEL.authorized("ssh-ed25519 AAAA", "dify-vllm-deploy:score") == (
-        'restrict,port-forwarding,permitopen="127.0.0.1:8080",command="/bin/false" ssh-ed25519 AAAA '
-        "dify-vllm-deploy:score"
+        'restrict,port-forwarding,permitopen="127.0.0.1:8080",permitlisten="127.0.0.1:1",'
+        'command="/bin/false" ssh-ed25519 AAAA dify-vllm-deploy:score'
     )
 
 
@@ -50,7 +50,7 @@ def test_ssh_understands_the_command_line(tmp_path: Path) -> None:
         ("channel 2: open failed: connect failed: Connection refused", "nothing listens on port 8080"),
         ("root@i-1.gpushare.com: Permission denied (publickey).", "does not take the tunnel's key for root"),
         ("bind [172.17.0.1]:18002: Address already in use", "set score.tunnel_port to a free one"),
-        ("Host key verification failed.", "does not show the box's host key"),
+        ("Host key verification failed.", "shows another host key than the box did when it was last reached"),
         (
             "ssh: connect to host i-1.gpushare.com port 20714: Connection timed out",
             "Dify's host cannot reach i-1.gpushare.com:20714; set score.tunnel_address",
