@@ -23,7 +23,7 @@ From an elevated PowerShell, in the folder of the project:
 Parsed by the project's tests; not run on a real Windows yet.
 
 .PARAMETER AllowedPorts
-TCP ports on which Windows may forward, separated by commas. Nothing inside WSL can add one.
+TCP ports on which Windows may forward and let others in, separated by commas. Nothing inside WSL can add one.
 
 .PARAMETER Owner
 The Windows account whose distribution Dify runs in. To be given when another account is the administrator. An
@@ -84,7 +84,7 @@ $system = New-ScheduledTaskPrincipal -UserId 'S-1-5-18' -LogonType ServiceAccoun
 $limits = New-ScheduledTaskSettingsSet -MultipleInstances Queue -ExecutionTimeLimit (New-TimeSpan -Minutes 2) `
     -AllowStartIfOnBatteries -DontStopIfGoingOnBatteries
 Register-ScheduledTask -Force -TaskName $TaskName -Settings $limits `
-    -Description 'Forwards ports of Windows to Dify in WSL, on request of the deploy; see door.ps1.' `
+    -Description 'Forwards ports to Dify in WSL and lets others in on them, on request of the deploy; see door.ps1.' `
     -Action (New-ScheduledTaskAction -Execute $powershell -Argument $arguments) -Principal $system | Out-Null
 
 function Grant-Start([string] $Name) {
@@ -96,7 +96,7 @@ function Grant-Start([string] $Name) {
 }
 
 Grant-Start $TaskName
-Write-Output "The door is built: $Owner may have Windows forward TCP $($ports -join ', ') to WSL, nothing else."
+Write-Output "The door is built: $Owner may have TCP $($ports -join ', ') forwarded to WSL and others let in there."
 
 function Install-Ssh {
     $server = Get-WindowsCapability -Online -Name 'OpenSSH.Server*' | Select-Object -First 1
@@ -151,7 +151,7 @@ if ($known -notcontains $Distribution) {
 
 # No password is kept (S4U). "Limited" is the owner's token without an administrator's rights. The first thing
 # that it does is to switch systemd on where nobody has decided; the next start heeds it.
-$command = "grep -qs '^ *systemd' /etc/wsl.conf || printf '[boot]\nsystemd=true\n' >>/etc/wsl.conf; " +
+$command = "grep -qsi '^[[:space:]]*systemd' /etc/wsl.conf || printf '\n[boot]\nsystemd=true\n' >>/etc/wsl.conf; " +
     'exec sleep infinity'
 $hold = New-ScheduledTaskAction -Execute $wsl `
     -Argument ('--distribution {0} --user root --exec sh -c "{1}"' -f $Distribution, $command)

@@ -10,6 +10,9 @@ from pydantic import Field, PlainValidator
 # In the place of a port: the first free one, as 0 is to an operating system. Written "auto" in settings.
 AUTO = 0
 
+# What the elevated door takes for one port.
+MOST_NETWORKS = 32
+
 
 def _port_or_auto(value: object) -> int:
     if value == "auto":
@@ -23,7 +26,10 @@ def _lan_access(value: object) -> object:
     if value in ("localsubnet", "any", None):
         return value
     if isinstance(value, list) and value and all(isinstance(each, str) for each in value):
-        return [_network(each) for each in value]
+        networks = list(dict.fromkeys(map(_network, value)))
+        if len(networks) > MOST_NETWORKS:
+            raise ValueError(f"must not name more than {MOST_NETWORKS} addresses and networks")
+        return networks
     raise ValueError(
         "must be 'localsubnet', 'any', a list of IPv4 addresses and networks, or None for nobody"
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
+from posixpath import normpath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -49,7 +50,7 @@ def _plain(path: str) -> str:
 
 def _no_windows_drive(path: str) -> str:
     # PostgreSQL cannot keep its data directory on a Windows drive (permissions).
-    if re.match(r"^/mnt/[a-z](/|$)", path):
+    if re.match(r"^/+mnt/[a-z](/|$)", normpath(path)):
         raise ValueError("must not lie on a Windows drive (/mnt/<letter>): PostgreSQL breaks there")
     return path
 

@@ -18,8 +18,9 @@ from provision.domain.portproxy import decode_console
 NO_OTHER_SIDE = ("0.0.0.0:0", "[::]:0")
 SYSTEM = 4
 IP_HELPER = "iphlpsvc"
-# Repeats on Windows' loopback what listens inside WSL, which is looked at there.
-WSL_RELAY = "wslrelay.exe"
+# Repeat on Windows' loopback what listens inside WSL, which is looked at there: the second one before WSL 1.1
+# (CzBiX/WSLHostPatcher#18).
+WSL_RELAYS = ("wslrelay.exe", "wslhost.exe")
 
 # Services that listen by HTTP.sys: their sockets all belong to process 4 (docker/for-win#3171 and others).
 HTTP_SYS_USERS = {
@@ -72,7 +73,7 @@ class WindowsPorts:
             process = self.processes.get(pid, Process("a process of Windows"))
             if IP_HELPER in map(str.lower, process.services):
                 forwarded = True
-            elif process.name.lower() != WSL_RELAY:
+            elif process.name.lower() not in WSL_RELAYS:
                 return self._system() if pid == SYSTEM else f"{process}, process {pid} of Windows,"
         for first, last in self.excluded:
             if first <= port <= last and not forwarded:

@@ -30,7 +30,7 @@ def port_proxy(
     listen_address: str = "0.0.0.0",  # noqa: S104 - the LAN is to reach it
     connect_address: str | None = None,
     drive: str = DRIVE,
-    timeout: int = 30,
+    timeout: int = 120,
 ) -> Commands:
     """Have Windows forward TCP ports to the distribution, and no others that an earlier run has set.
 
@@ -85,7 +85,7 @@ def _rules_lack(wanted: Sequence[Rule], drive: str, host: Host) -> str:
 
 
 @operation()
-def let_in(*, openings: Sequence[Opening], drive: str = DRIVE, timeout: int = 30) -> Commands:
+def let_in(*, openings: Sequence[Opening], drive: str = DRIVE, timeout: int = 120) -> Commands:
     """Have Windows' firewall let others in on these TCP ports, and on no others by a rule of ours.
 
     Only for a host with the fact ``IsWsl``. The firewall itself stays as it is, and so do rules of others;

@@ -86,6 +86,7 @@ def test_an_own_folder_is_used_as_it_is() -> None:
         ("d", {"dify": {"port": 70000}}, "d: dify.port = 70000: must be a port from 1 to 65535"),
         ("d", {"dify": {"bot": {"tempreature": 1}}}, "did you mean 'temperature'?"),
         ("d", {"dify": {"folder": "/mnt/c/dify"}}, "must not lie on a Windows drive"),
+        ("d", {"dify": {"folder": "/opt/../mnt//c/dify"}}, "must not lie on a Windows drive"),
         ("d", {"dify": {"env": {"A": "it's", "B": "private"}}}, "d: dify.env: A holds a quote"),
         ("d", {"dify": {"env": {"A\nB": "1"}}}, "is not the name of a variable"),
         (
