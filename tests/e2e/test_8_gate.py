@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from conftest import SECRETS, apply, processes, writes_at_the_door
+from conftest import SECRETS, apply, processes, setting, writes_at_the_door
 
 from lab import addresses
 
@@ -18,10 +17,6 @@ GATEWAY = f"http://{addresses.GPU_CHAT.ip}:8080"
 EMBED_URL = f"http://{addresses.GPU_EMBED.ip}:8080/v1"
 SCORE_URL = f"http://{addresses.GATEWAY}:43044/v1"
 STEP = "Nothing public by accident: "
-
-
-def setting(**namespaces: object) -> list[str]:
-    return [word for name, value in namespaces.items() for word in ("--data", f"{name}={json.dumps(value)}")]
 
 
 def at(url: str) -> dict[str, str]:
