@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from lab import paths, recipes
+from lab import leftovers, paths, recipes
 from lab.docker import Docker
 from lab.steps import log_tail
 
@@ -39,7 +39,8 @@ def ensure() -> Docker:
     """A client of a running engine, started when there is none.
 
     Raises:
-        EngineError: dockerd is missing, does not come up, or cannot keep its layers here.
+        EngineError: dockerd is missing, does not come up, cannot keep its layers here, or another clone's lab
+            is up.
     """
     with recipes.only_one("dockerd"):
         running = connect()
@@ -78,8 +79,16 @@ def _pid() -> int | None:
     return pid if alive else None
 
 
+def _refuse_second() -> None:
+    """Two labs cannot share the lab's addresses."""
+    for engine in leftovers.engines(EXEC_ROOT):
+        raise EngineError(f"another lab is up and has the addresses; take it down in its folder ({engine})")
+
+
 def _start() -> None:
     if _pid() is None:
+        _refuse_second()
+        leftovers.remove(EXEC_ROOT)
         PID_FILE.unlink(missing_ok=True)
         command = [
             "dockerd",

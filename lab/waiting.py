@@ -11,8 +11,11 @@ from lab.addresses import Address
 PAUSE_SECONDS = 0.05
 
 
-def until(ready: Callable[[], bool], what: str, seconds: float) -> None:
+def until(ready: Callable[[], bool], what: str, seconds: float, pause: float = PAUSE_SECONDS) -> None:
     """Ask again and again.
+
+    Args:
+        pause: seconds between two questions; more where each is work for those who are asked.
 
     Raises:
         TimeoutError: not ready after ``seconds``; the message names ``what``.
@@ -21,7 +24,7 @@ def until(ready: Callable[[], bool], what: str, seconds: float) -> None:
     while not ready():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(PAUSE_SECONDS)
+        time.sleep(pause)
 
 
 def greets(address: Address) -> bool:

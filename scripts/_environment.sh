@@ -51,6 +51,7 @@ missing_packages() {
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
     if ! docker info >/dev/null 2>&1; then
         command -v iptables >/dev/null || echo iptables
+        command -v ip >/dev/null || echo iproute2
         command -v dockerd >/dev/null || echo docker.io
         # Debian 13 has the client in a package of its own.
         command -v docker >/dev/null || apt-cache search --names-only '^docker-cli$' | cut -d' ' -f1

@@ -11,11 +11,11 @@ from pyinfra.facts.server import Command, LinuxDistribution, Which
 
 from provision.connectors.forwarding import forbids_forwarding
 from provision.domain.deployment import Deployment, ModelServer
-from provision.domain.fits import gpu_problems, length_problem
+from provision.domain.fits import fit_problems
 from provision.domain.hardware import Nvidia
 from provision.domain.listeners import port_problems
 from provision.domain.model_files import ModelFiles
-from provision.domain.model_size import Model, sized
+from provision.domain.model_size import Model, known
 from provision.domain.packages import Packages, packages
 from provision.domain.published import lan_ports
 from provision.domain.room import Need, disk_problems, environment_need, model_need
@@ -123,16 +123,14 @@ def _fits(servers: Sequence[ModelServer]) -> Iterator[str]:
     brings = packages(text(servers[0].serving.vllm_requirements))
     nvidia = host.get_fact(NvidiaSmi)
     folders = {server.role: host.get_fact(ModelFolder, path=server.model_dir) for server in servers}
-    models = {server.role: model for server in servers if (model := sized(server, folders[server.role]))}
+    models = known(servers, folders)
     for server in servers:
-        if problem := length_problem(server, models.get(server.role)):
-            yield problem
         yield from port_problems(server, host.get_fact(Listeners) or ())
         if brings.cuda and nvidia != Nvidia() and server.role not in models:
             host.log(
                 f"the size of {server.settings.model} is not known yet; whether it fits shows at its start"
             )
-    yield from gpu_problems(servers, brings, nvidia, models)
+    yield from fit_problems(servers, brings, nvidia, models)
     yield from disk_problems(
         (need, host.get_fact(FreeSpace, path=need.path), host.get_fact(FolderSizes, folders=list(need.begun)))
         for need in _needs(servers, brings, folders, models)

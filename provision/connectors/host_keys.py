@@ -1,4 +1,4 @@
-"""Advice when a host's ssh key is not the known one.
+"""The key that a host shows, and advice when it is not the known one.
 
 pyinfra says that it refuses, and names ``ssh-keygen -R`` without our file. The advice has to be there when a
 connection fails: ``deploy.py`` runs only for hosts that were reached, and not at all when none was. pyinfra's
@@ -13,9 +13,11 @@ from typing import Any
 
 from paramiko import BadHostKeyException, PKey
 from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.host import Host
 from pyinfra.connectors.ssh import SSHConnector
 
-from provision.domain.host_keys import HostKey, advice, known_as
+from provision.connectors.transport import transport_of
+from provision.domain.host_keys import PublicKey, advice, known_as
 
 # Raised by pyinfra's StrictPolicy, with the name that known_hosts would have.
 _UNKNOWN = re.compile(r"No host key for (\S+) found")
@@ -41,12 +43,19 @@ def _connect_or_advise(connector: SSHConnector) -> None:
 def _advice(client: Any, cause: BaseException | None) -> list[str]:
     if isinstance(cause, BadHostKeyException):
         name = known_as(cause.hostname, client._ssh_config["port"])
-        return advice(name, client._host_keys_filename, _plain(cause.key), _plain(cause.expected_key))
+        return advice(name, client._host_keys_filename, plain(cause.key), plain(cause.expected_key))
     if unknown := _UNKNOWN.search(str(cause)):
-        presented = _plain(client.get_transport().get_remote_server_key())
+        presented = plain(client.get_transport().get_remote_server_key())
         return advice(unknown[1], client._host_keys_filename, presented, None)
     return []
 
 
-def _plain(key: PKey) -> HostKey:
-    return HostKey(key.get_name(), key.get_base64())
+def shown(host: Host) -> PublicKey | None:
+    """The key that a host has shown and pyinfra has verified; ``None`` without an ssh connection to it."""
+    transport = transport_of(host)
+    return plain(transport.get_remote_server_key()) if transport else None
+
+
+def plain(key: PKey) -> PublicKey:
+    """A key without paramiko around it."""
+    return PublicKey(key.get_name(), key.get_base64())

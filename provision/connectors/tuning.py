@@ -6,6 +6,8 @@ import socket
 
 from pyinfra.api.host import Host
 
+from provision.connectors.transport import transport_of
+
 
 def without_delay(host: Host) -> None:
     """Switch Nagle's algorithm off on a host's ssh connection.
@@ -13,7 +15,7 @@ def without_delay(host: Host) -> None:
     paramiko leaves it on, which costs about 40 ms a command; a run has hundreds. A host that is
     reached otherwise (``@local``) has no such connection.
     """
-    client = getattr(host.connector, "client", None)
-    transport = client.get_transport() if client else None
-    if transport:
+    transport = transport_of(host)
+    # Through a jump host there is a channel in the socket's place, which has no such option.
+    if transport and isinstance(transport.sock, socket.socket):
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

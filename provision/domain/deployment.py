@@ -59,23 +59,19 @@ class ModelServer:
     @property
     def model_dir(self) -> str:
         """Where the model lies on its host: the owner's own folder, or ours, one for each revision."""
-        own = f"{self.serving.data_dir}/models/{self._folder}@{self.settings.revision}"
-        return self.settings.model_path or own
+        return self.settings.model_path or self.revisions[0] + self.settings.revision
 
     @property
     def staging_dir(self) -> str:
         """Where a download is gathered before it becomes the model's folder."""
-        return f"{self.serving.data_dir}/models/.staging/{self._folder}@{self.settings.revision}"
+        return self.revisions[1] + self.settings.revision
 
     @property
     def revisions(self) -> tuple[str, str]:
         """What our folders of this model begin with, whatever the revision: models, downloads."""
         models = f"{self.serving.data_dir}/models"
-        return f"{models}/{self._folder}@", f"{models}/.staging/{self._folder}@"
-
-    @property
-    def _folder(self) -> str:
-        return self.settings.model.replace("/", "--")
+        folder = self.settings.model.replace("/", "--")
+        return f"{models}/{folder}@", f"{models}/.staging/{folder}@"
 
 
 @dataclass(frozen=True)
@@ -160,25 +156,19 @@ def with_port(deployment: Deployment, port: int) -> Deployment:
 
 def _server(role: ModelRole, host: str, values: Mapping[str, Any], dify_hosts: Sequence[str]) -> ModelServer:
     problems = []
-    raw: dict[str, dict[str, Any]] = {}
-    for namespace in (role, "serving"):
-        given = values.get(namespace, {})
-        if not isinstance(given, Mapping):
-            raise SettingsError([f"{host}: {namespace} = {given!r} is no group of settings; write {{...}}"])
-        raw[namespace] = dict(given)
-    preset = PROVIDERS.get(str(raw["serving"].get("provider")))
-    if preset and preset.listen_port and raw[role].get("listen_port") is None:
-        raw[role]["listen_port"] = preset.listen_port
     parsed = {}
-    for namespace, settings_given in raw.items():
+    for namespace in (role, "serving"):
         try:
-            parsed[namespace] = parse(namespace, settings_given, where=host)
+            parsed[namespace] = parse(namespace, values.get(namespace, {}), where=host)
         except SettingsError as error:
             problems += error.problems
     if problems:
         raise SettingsError(problems)
     settings = cast("ModelSettings", parsed[role])
     serving = cast("ServingSettings", parsed["serving"])
+    preset = PROVIDERS[serving.provider] if serving.provider else None
+    if preset and preset.listen_port and "listen_port" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"listen_port": preset.listen_port})
     if settings.transport == "tunnel":
         tunnel = _tunnel(role, host, values, settings, dify_hosts)
         return ModelServer(role, host, settings, serving, tunnel.endpoint, tunnel)

@@ -40,6 +40,16 @@ CHANGES_SIZE = (
 CHANGES_LENGTH = ("--hf-overrides", "--rope-scaling")
 
 
+def fit_problems(
+    servers: Sequence[ModelServer], brings: Packages, found: Nvidia, models: Mapping[ModelRole, Model]
+) -> Iterator[str]:
+    """Everything that would keep a host's servers from starting; the arguments of :func:`gpu_problems`."""
+    for server in servers:
+        if problem := length_problem(server, models.get(server.role)):
+            yield problem
+    yield from gpu_problems(servers, brings, found, models)
+
+
 def length_problem(server: ModelServer, model: Model | None) -> str | None:
     """``max_model_len`` against the model's own limit."""
     settings, setting = server.settings, f"{server.role}.max_model_len"

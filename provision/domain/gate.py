@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from provision.domain.deployment import Deployment
-from provision.domain.listeners import EVERYWHERE, Listener, Published, Socket
+from provision.domain.deployment import EVERYWHERE, Deployment
+from provision.domain.listeners import WILDCARDS, Listener, Published, Socket
 from provision.domain.published import published
 
 
@@ -26,7 +26,7 @@ class Declared:
     settings: str
 
     def covers(self, socket: Socket) -> bool:
-        meant = self.address in (*EVERYWHERE, socket.address)
+        meant = self.address in (*WILDCARDS, socket.address)
         return meant and (socket.port, socket.protocol) == (self.port, "tcp")
 
     def __str__(self) -> str:
@@ -105,7 +105,7 @@ def gate(deployment: Deployment, host: str, *, project: str, bridge: str, tunnel
     if host != deployment.dify_host:
         return Gate(declared, sorted(accounts))
     ports = published(deployment.dify)
-    declared += [Declared(project, EVERYWHERE[0], port, setting) for setting, port in ports.items()]
+    declared += [Declared(project, EVERYWHERE, port, setting) for setting, port in ports.items()]
     declared += [
         Declared(f"{role}-tunnel", bridge, server.tunnel.port, f"Docker's bridge, {role}.tunnel_port")
         for role, server in deployment.servers.items()

@@ -9,8 +9,8 @@ from shlex import quote
 
 
 @dataclass(frozen=True)
-class HostKey:
-    """A public key as it stands in known_hosts.
+class PublicKey:
+    """A public key as it stands in known_hosts and authorized_keys.
 
     Attributes:
         kind: such as ``ssh-ed25519``.
@@ -19,6 +19,11 @@ class HostKey:
 
     kind: str
     base64: str
+
+    @property
+    def entry(self) -> str:
+        """As such files have it."""
+        return f"{self.kind} {self.base64}"
 
     def __str__(self) -> str:
         """Kind and fingerprint, the latter as OpenSSH writes it."""
@@ -31,7 +36,7 @@ def known_as(hostname: str, port: int) -> str:
     return hostname if port == 22 else f"[{hostname}]:{port}"
 
 
-def advice(name: str, file: str, presented: HostKey, expected: HostKey | None) -> list[str]:
+def advice(name: str, file: str, presented: PublicKey, expected: PublicKey | None) -> list[str]:
     """Lines that tell what was found and how to accept it.
 
     The key itself is written into the command: another look by ssh-keyscan could meet another machine.
@@ -44,7 +49,7 @@ def advice(name: str, file: str, presented: HostKey, expected: HostKey | None) -
     """
     server_file = f"/etc/ssh/ssh_host_{presented.kind.removeprefix('ssh-').split('-')[0]}_key.pub"
     # The newline first: the file's last line may be without one.
-    line = quote(f"{name} {presented.kind} {presented.base64}")
+    line = quote(f"{name} {presented.entry}")
     accept = f"printf '\\n%s\\n' {line} >> {quote(file)}"
     if expected:
         found = [

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from provision.domain.deployment import ModelServer
+from provision.domain.deployment import EVERYWHERE, LOOPBACK_ADDRESS, ModelServer
 
-EVERYWHERE = ("0.0.0.0", "*")  # noqa: S104 - compared, never bound
+# As ss prints a socket that takes connections to every address.
+WILDCARDS = (EVERYWHERE, "*")
 
 # The working folder of every process of ours, children included (it is in the units and programs).
 OURS = re.compile(r"/services/((?:chat|embed|score)-(?:vllm|gateway|tunnel))/")
@@ -92,7 +93,7 @@ def port_problems(server: ModelServer, found: Iterable[Listener]) -> Iterator[st
     ]
     for setting, address, port in (
         ("listen_port", server.listen_address, settings.listen_port),
-        ("vllm_port", "127.0.0.1", settings.vllm_port),
+        ("vllm_port", LOOPBACK_ADDRESS, settings.vllm_port),
     ):
         if taken := next((each for each in foreign if _keeps_from(each, address, port)), None):
             yield (
@@ -103,5 +104,5 @@ def port_problems(server: ModelServer, found: Iterable[Listener]) -> Iterator[st
 
 def _keeps_from(listener: Listener, address: str, port: int) -> bool:
     """Whether it keeps a server from listening on an IPv4 address."""
-    same = listener.address == address or not {*EVERYWHERE}.isdisjoint({listener.address, address})
+    same = listener.address == address or not {*WILDCARDS}.isdisjoint({listener.address, address})
     return listener.port == port and same and not listener.address.startswith("[")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from provision.domain.deployment import ModelServer
 from provision.domain.model_files import ModelFiles
+from provision.domain.settings import ModelRole
 
 # Position 0 and 1 of RoBERTa's table are never used: positions start behind the padding token's number, 1.
 ROBERTA = {"camembert", "roberta", "xlm-roberta", "xlm-roberta-xl"}
@@ -109,3 +110,8 @@ def sized(server: ModelServer, files: ModelFiles) -> Model | None:
     if server.settings.model_path or server.serving.hub_endpoint:
         return None  # another hub may serve other files under the same name
     return PUBLISHED.get(server.settings.model)
+
+
+def known(servers: Iterable[ModelServer], folders: Mapping[ModelRole, ModelFiles]) -> dict[ModelRole, Model]:
+    """The models of a host that can be sized; ``folders`` is what the folder of each holds now."""
+    return {server.role: model for server in servers if (model := sized(server, folders[server.role]))}

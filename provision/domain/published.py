@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from provision.domain.deployment import Deployment, with_port
-from provision.domain.listeners import EVERYWHERE, Listener
+from provision.domain.listeners import WILDCARDS, Listener
 from provision.domain.port_settings import AUTO
 from provision.domain.settings import DifySettings
 
@@ -85,7 +85,7 @@ def linux_holder(
             return f"the container {container}"
         for listener in listeners:
             if listener.port == port and not listener.address.startswith("["):
-                where = "" if listener.address in EVERYWHERE else f" on {listener.address}"
+                where = "" if listener.address in WILDCARDS else f" on {listener.address}"
                 return f"{listener.process}{where}"
         return None
 

@@ -41,6 +41,7 @@ class Tunnel:
         ``restrict`` takes everything away but running commands; that, the forced command does. What
         ``port-forwarding`` gives back is more than wanted: ``permitopen`` bounds only the way in, so
         ``permitlisten`` names a port that nobody can want for the way back (OpenSSH 7.8 and newer).
+        Unix sockets on the way back it does not bound; sshd has no option of a key for them.
 
         Args:
             public_key: type and base64, as OpenSSH writes them.

@@ -30,7 +30,7 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def parse(namespace: str, raw: Mapping[str, Any], *, where: str) -> Settings:
+def parse(namespace: str, raw: object, *, where: str) -> Settings:
     """Check one namespace.
 
     Args:
@@ -41,6 +41,8 @@ def parse(namespace: str, raw: Mapping[str, Any], *, where: str) -> Settings:
     Raises:
         SettingsError: with setting, value, what is allowed, and the nearest known name.
     """
+    if not isinstance(raw, Mapping):
+        raise SettingsError([f"{where}: {namespace} = {raw!r} is no group of settings; write {{...}}"])
     model = NAMESPACES[namespace]
     try:
         return model.model_validate(dict(raw))

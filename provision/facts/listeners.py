@@ -6,7 +6,8 @@ import re
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.listeners import EVERYWHERE, Listener, Published
+from provision.domain.deployment import EVERYWHERE
+from provision.domain.listeners import Listener, Published
 
 _USER = re.compile(r'\("([^"]*)",pid=(\d+)')
 _UID = re.compile(r" uid:(\d+) ")
@@ -95,7 +96,7 @@ class PublishedPorts(FactBase[list[Published]]):
 def _published(line: str) -> Published:
     name, inside, address, port, project = line.split("|")
     return Published(
-        address=f"[{address}]" if ":" in address else address or EVERYWHERE[0],
+        address=f"[{address}]" if ":" in address else address or EVERYWHERE,
         port=int(port),
         protocol=inside.partition("/")[2],
         container=name.removeprefix("/"),

@@ -9,7 +9,7 @@ from pyinfra.api import StringCommand, operation
 
 from provision import progress
 from provision.connectors.relay import http_client
-from provision.domain.deployment import Deployment, ModelServer
+from provision.domain.deployment import EVERYWHERE, LOOPBACK_ADDRESS, Deployment, ModelServer
 from provision.domain.secrets import api_key_name
 from provision.domain.tunnel import reason
 from provision.endpoint import (
@@ -29,8 +29,6 @@ from provision.operations.failing import failure
 from provision.operations.tunnel import tunnel_dir, tunnel_service
 from provision.operations.vllm import service_dir, service_name
 
-ANYWHERE = "0.0.0.0"  # noqa: S104 - compared, never bound
-
 Commands = Generator[StringCommand, None, None]
 
 
@@ -45,7 +43,8 @@ def served(*, server: ModelServer) -> Commands:
         host.noop("proven when the deploy runs")
         return
     address = server.listen_address
-    prefix = f"http://{'127.0.0.1' if address == ANYWHERE else address}:{server.settings.listen_port}/v1"
+    near = LOOPBACK_ADDRESS if address == EVERYWHERE else address
+    prefix = f"http://{near}:{server.settings.listen_port}/v1"
     width = _width(server)
 
     def answer() -> str:
@@ -53,7 +52,7 @@ def served(*, server: ModelServer) -> Commands:
         return prove(gateway, server, prefix=prefix, width=width)
 
     try:
-        with http_client(host, prefix) as gateway, http_client(host, "http://127.0.0.1") as vllm:
+        with http_client(host, prefix) as gateway, http_client(host, f"http://{LOOPBACK_ADDRESS}") as vllm:
             gateway.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             proof = progress.wait_for(
                 f"{server.settings.served_name} to answer",

@@ -8,8 +8,8 @@ from pyinfra import host, state
 from pyinfra.api import StringCommand, operation
 
 from provision.domain.deployment import ModelServer
-from provision.domain.fits import gpu_problems, length_problem
-from provision.domain.model_size import sized
+from provision.domain.fits import fit_problems
+from provision.domain.model_size import known
 from provision.domain.packages import packages
 from provision.facts.hardware import NvidiaSmi
 from provision.facts.model import ModelFolder
@@ -27,16 +27,10 @@ def fits(*, servers: Sequence[ModelServer]) -> Generator[StringCommand, None, No
     if not state.is_executing:
         host.noop("looked at when the models are there")
         return
-    models = {
-        server.role: model
-        for server in servers
-        if (model := sized(server, host.get_fact(ModelFolder, path=server.model_dir)))
-    }
+    folders = {server.role: host.get_fact(ModelFolder, path=server.model_dir) for server in servers}
     brings = packages(text(servers[0].serving.vllm_requirements))
-    lengths = (length_problem(server, models.get(server.role)) for server in servers)
-    problems = [problem for problem in lengths if problem]
-    problems += gpu_problems(servers, brings, host.get_fact(NvidiaSmi), models)
-    if problems:
-        yield failure(f"Start the models of {host.name}", "; ".join(problems), advice="Nothing was restarted")
+    found = list(fit_problems(servers, brings, host.get_fact(NvidiaSmi), known(servers, folders)))
+    if found:
+        yield failure(f"Start the models of {host.name}", "; ".join(found), advice="Nothing was restarted")
         return
     host.noop("the models fit")

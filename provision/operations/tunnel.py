@@ -13,7 +13,7 @@ from pyinfra.api import FileUploadCommand, StringCommand, operation
 from pyinfra.facts.server import Home
 from pyinfra.operations import files
 
-from provision.connectors.forwarding import host_key
+from provision.connectors.host_keys import plain, shown
 from provision.domain.deployment import ModelServer
 from provision.domain.secrets import tunnel_key_name
 from provision.domain.service import Service
@@ -58,7 +58,7 @@ def admitted(*, role: ModelRole, tunnel: Tunnel | None) -> Commands:
     except KeeperUnavailableError as error:
         yield failure("Let the tunnel's key in", str(error), advice="Nothing was changed here")
         return
-    public = f"{private.get_name()} {private.get_base64()}"
+    public = plain(private).entry
     yield from files.directory._inner(path=folder, mode="700")
     yield from files.file._inner(path=f"{folder}/authorized_keys", mode="600")
     yield from files.line._inner(**ours, replace=tunnel.authorized(public, mark), ensure_newline=True)
@@ -79,22 +79,22 @@ def opened(*, role: ModelRole, server: ModelServer | None) -> Commands:
     if not server or not server.tunnel:
         yield from absent(name, directory)
         return
-    shown = host_key(inventory.get_host(server.host))
-    if shown is None:
+    pinned = shown(inventory.get_host(server.host))
+    if pinned is None:
         host.noop(f"{server.host} cannot be reached now; its tunnel stays as it is")
         return
     try:
-        private = secret(tunnel_key_name(server.role)) + "\n"
+        private = secret(tunnel_key_name(role)) + "\n"
     except KeeperUnavailableError as error:
         yield failure("Keep the tunnel open", str(error), advice="Run again")
         return
-    known = f"{server.role} {shown}\n"
+    known = f"{role} {pinned.entry}\n"
     key, known_hosts = f"{directory}/key", f"{directory}/known_hosts"
     bridge = host.get_fact(DockerBridge) or NO_BRIDGE
     service = Service(
         name=name,
         description=f"Tunnel to {server.settings.served_name} on {server.host}",
-        argv=server.tunnel.command(bridge, server.role, key, known_hosts),
+        argv=server.tunnel.command(bridge, role, key, known_hosts),
         user=ACCOUNT,
         directory=directory,
         inputs=[hashlib.sha256((known + private).encode()).hexdigest()],

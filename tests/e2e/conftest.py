@@ -79,6 +79,11 @@ def plan(*arguments: str, inventory: str = LAB) -> Run:
     return pyinfra("--dry", *arguments, inventory=inventory)
 
 
+def setting(**namespaces: object) -> list[str]:
+    """Settings for one run: ``setting(chat={"max_model_len": 768})``."""
+    return [word for name, value in namespaces.items() for word in ("--data", f"{name}={json.dumps(value)}")]
+
+
 class Watch:
     """Notes every command line that runs on this machine while it watches; the test hosts' are among them."""
 

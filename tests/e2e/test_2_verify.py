@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.client import HTTPConnection
 
 import httpx
@@ -15,7 +14,7 @@ import pytest
 import testinfra
 from testinfra.host import Host
 
-from lab import addresses, paths
+from lab import addresses, paths, waiting
 
 WINDOWS = f"http://{addresses.WINDOWS.ip}:81"
 # Where each is reached from Dify's host: on the LAN, and at the near end of a tunnel.
@@ -67,17 +66,9 @@ def from_difys_host(ssh_config: str) -> Iterator[dict[str, str]]:
     command += ["-o", "ExitOnForwardFailure=yes", "-p", str(dify.ssh_port), f"root@{dify.ip}"]
     with subprocess.Popen(command) as ssh:
         for port in ports.values():
-            _until_open(port)
+            waiting.until(partial(waiting.accepts, "127.0.0.1", port), f"ssh to forward port {port}", 10)
         yield {role: f"http://127.0.0.1:{port}" for role, port in ports.items()}
         ssh.terminate()
-
-
-def _until_open(port: int) -> None:
-    for _ in range(100):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"ssh does not forward port {port}")
 
 
 @pytest.fixture(params=MODELS)

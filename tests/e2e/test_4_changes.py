@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 
 import httpx
 import pytest
-from conftest import apply, plan, processes
+from conftest import apply, plan, processes, setting
 
 from lab import addresses
 
 pytestmark = pytest.mark.usefixtures("converged")
-
-
-def setting(**namespaces: object) -> list[str]:
-    return [word for name, value in namespaces.items() for word in ("--data", f"{name}={json.dumps(value)}")]
 
 
 def test_the_context_length(on: Callable[..., str]) -> None:

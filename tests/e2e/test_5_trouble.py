@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 
 import httpx
@@ -12,6 +11,7 @@ from conftest import apply, processes, writes_at_the_door
 
 from lab import addresses
 from lab.hosts import reboot
+from lab.waiting import until
 
 pytestmark = pytest.mark.usefixtures("converged")
 
@@ -80,20 +80,17 @@ def test_a_process_that_is_older_than_its_files_is_restarted(on: Callable[..., s
 def test_a_rebooted_dify_host_comes_up_by_itself(on: Callable[..., str]) -> None:
     written = writes_at_the_door(on)
     reboot("dify-wsl")
-    _until_dify_answers()
+    until(_dify_answers, "Dify, by itself", 60, pause=1)
     run = apply()
     assert run.code == 0, run.output[-4000:]
     assert run.changed == {}
     assert writes_at_the_door(on) == written
 
 
-def _until_dify_answers() -> None:
-    for _ in range(60):
-        with contextlib.suppress(httpx.TransportError):
-            if httpx.get(f"http://{addresses.WINDOWS.ip}:81/console/api/setup").status_code == 200:
-                return
-        time.sleep(1)
-    raise AssertionError("Dify did not come back by itself")
+def _dify_answers() -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"http://{addresses.WINDOWS.ip}:81/console/api/setup").status_code == 200
+    return False
 
 
 def test_an_installation_of_another_version_is_reported_and_left_alone(on: Callable[..., str]) -> None:

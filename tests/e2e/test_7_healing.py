@@ -18,6 +18,7 @@ from lab import addresses, lifecycle
 from lab.docker import DockerError
 from lab.hosts import reboot
 from lab.hosts.catalogue import RENTERS_SCRIPT
+from lab.waiting import until
 from provision.operations.service import HOOK
 
 pytestmark = pytest.mark.usefixtures("converged")
@@ -31,13 +32,6 @@ REQUESTS = {
     "embed": ("embeddings", {"model": "bge-base-zh-v1.5", "input": ["好"]}),
     "score": ("rerank", {"model": "bge-reranker-base", "query": "好", "documents": ["好", "坏"]}),
 }  # fmt: skip
-
-
-def until(true: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(2)
 
 
 def folder(role: str) -> str:
@@ -85,9 +79,14 @@ def test_a_killed_server_comes_back_and_leaves_no_orphan(on: On, handover: dict[
         assert engine(on, name, process) != process
         on(name, "kill", "-KILL", process)
     for name, role in boxes:
-        until(lambda n=name, r=role: main_process(on, r, n) != killed[n] and answers(on, n, r), name)
+        until(
+            lambda n=name, r=role: main_process(on, r, n) != killed[n] and answers(on, n, r),
+            name,
+            SECONDS,
+            pause=2,
+        )
         assert group(on, name, killed[name]) == {}
-    until(lambda: _bot_answers(handover), "an answer of the bot", 60)
+    until(lambda: _bot_answers(handover), "an answer of the bot", 60, pause=2)
 
 
 def _bot_answers(handover: dict[str, str]) -> bool:
@@ -108,7 +107,12 @@ def test_a_dead_engine_ends_its_server_with_0_and_both_come_back(on: On) -> None
     for name, process in served.items():
         on(name, "kill", "-KILL", engine(on, name, process))
     for name, role in boxes:
-        until(lambda n=name, r=role: main_process(on, r, n) != served[n] and answers(on, n, r), name)
+        until(
+            lambda n=name, r=role: main_process(on, r, n) != served[n] and answers(on, n, r),
+            name,
+            SECONDS,
+            pause=2,
+        )
         engine(on, name, main_process(on, role, name))
         since = log(on, name, role)[said[name] :]
         ended = "exit status 0" if name == "gpu-score" else "service: Deactivated successfully"
@@ -135,7 +139,7 @@ def test_a_rebooted_box_comes_back_by_itself(on: On) -> None:
     reboot("gpu-embed")
     reboot("gpu-score")
     for name, role in (EMBED, SCORE):
-        until(lambda n=name, r=role: answers(on, n, r), name)
+        until(lambda n=name, r=role: answers(on, n, r), name, SECONDS, pause=2)
     run = apply()
     assert (run.code, run.changed) == (0, {}), run.output[-4000:]
 
@@ -191,7 +195,7 @@ for _ in range(1800):
 def test_supervisord_rotates_the_logs(on: On) -> None:
     """vLLM writes every request's path into its log: these fill five files."""
     output = f"{folder('score')}/output.log"
-    until(lambda: answers(on, *SCORE), "an answer")
+    until(lambda: answers(on, *SCORE), "an answer", SECONDS, pause=2)
     on("gpu-score", "python3", "-c", TALK)
     kept = on("gpu-score", "sh", "-c", f"stat -c '%n %s' {output}*").splitlines()
     assert [line.split()[0] for line in kept] == [output, *(f"{output}.{number}" for number in (1, 2, 3))]

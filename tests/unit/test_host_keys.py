@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from provision.domain.host_keys import HostKey, advice, known_as
+from provision.domain.host_keys import PublicKey, advice, known_as
 
 
-def make(folder: Path, name: str, kind: str = "ed25519") -> tuple[HostKey, str]:
+def make(folder: Path, name: str, kind: str = "ed25519") -> tuple[PublicKey, str]:
     """A new key, and its fingerprint as OpenSSH has it."""
     path = folder / name
     subprocess.run(["ssh-keygen", "-q", "-t", kind, "-N", "", "-f", path], check=True)
     listed = subprocess.run(["ssh-keygen", "-lf", path], capture_output=True, text=True, check=True)
     words = path.with_suffix(".pub").read_text().split()
-    return HostKey(words[0], words[1]), listed.stdout.split()[1]
+    return PublicKey(words[0], words[1]), listed.stdout.split()[1]
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])

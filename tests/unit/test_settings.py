@@ -137,6 +137,7 @@ def test_an_own_folder_is_used_as_it_is() -> None:
         ),
         ("c", {"ssh_strict_host_key_checking": "no"}, "ssh_strict_host_key_checking is off; set it to 'yes'"),
         ("c", {"score": 5}, "c: score = 5 is no group of settings"),
+        ("d", {"dify": 5}, "d: dify = 5 is no group of settings"),
         ("c", {"score": {"tunnel_address": "-oProxyCommand=x"}}, "c: score.tunnel_address = '-oProxyCom"),
         ("a", {"chat": {"model_path": "Model/Qwen3"}}, "must be an absolute path"),
         ("a", {"chat": {"vllm_port": 8080}}, "a: port 8080 is used by chat.listen_port and chat.vllm_port"),
