@@ -12,6 +12,7 @@ from lab import leftovers, paths, recipes
 from lab.docker import Docker
 from lab.steps import log_tail
 
+DATA = paths.ENGINE / "data"
 SOCKET = paths.ENGINE / "docker.sock"
 PID_FILE = paths.ENGINE / "dockerd.pid"
 LOG = paths.ENGINE / "dockerd.log"
@@ -33,6 +34,11 @@ def connect() -> Docker | None:
 def own() -> Docker:
     """A client of the lab's own dockerd, whether it runs or not."""
     return Docker(f"unix://{SOCKET}")
+
+
+def keeps_containers() -> bool:
+    """Whether the lab's own dockerd has containers on its disk, also while it does not run."""
+    return any((DATA / "containers").glob("*"))
 
 
 def ensure() -> Docker:
@@ -92,7 +98,7 @@ def _start() -> None:
         PID_FILE.unlink(missing_ok=True)
         command = [
             "dockerd",
-            f"--data-root={paths.ENGINE / 'data'}",
+            f"--data-root={DATA}",
             f"--exec-root={EXEC_ROOT}",
             f"--pidfile={PID_FILE}",
             f"--host=unix://{SOCKET}",

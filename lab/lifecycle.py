@@ -95,6 +95,8 @@ def down(with_cache: bool = False) -> None:
         lab.daemon.EngineError: ``with_cache`` while the lab's own engine holds containers of others.
     """
     docker = daemon.connect()
+    if docker is None and daemon.keeps_containers():
+        docker = daemon.ensure()  # it was killed: its containers would come back with the next `up`
     foreign = _foreign(docker) if docker and docker == daemon.own() else []
     if foreign and with_cache:
         raise daemon.EngineError(f"its engine holds containers of others, left alone: {', '.join(foreign)}")
