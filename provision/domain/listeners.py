@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from provision.domain.deployment import EVERYWHERE, LOOPBACK_ADDRESS, ModelServer
+from provision.domain.addresses import EVERYWHERE, LOOPBACK_ADDRESS
+from provision.domain.deployment import ModelServer
 
 # As ss prints a socket that takes connections to every address.
 WILDCARDS = (EVERYWHERE, "*")

@@ -6,7 +6,7 @@ import re
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.deployment import EVERYWHERE
+from provision.domain.addresses import EVERYWHERE
 from provision.domain.listeners import Listener, Published
 
 _USER = re.compile(r'\("([^"]*)",pid=(\d+)')
