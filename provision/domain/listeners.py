@@ -78,10 +78,12 @@ class Published(Socket):
     Attributes:
         container: its name.
         project: the compose project that it belongs to, empty for none.
+        folder: of that project.
     """
 
     container: str = ""
     project: str = ""
+    folder: str = ""
 
 
 def port_problems(server: ModelServer, found: Iterable[Listener]) -> Iterator[str]:
