@@ -8,13 +8,16 @@ from pyinfra import host
 from pyinfra.api.exceptions import DeployError
 
 from provision.domain import published
+from provision.domain.addresses import EVERYWHERE
 from provision.domain.deployment import Deployment
+from provision.domain.dify_env import published_port
 from provision.domain.port_settings import AUTO
-from provision.domain.portproxy import ForeignRuleError, Rule, difference
+from provision.domain.portproxy import Rule, foreign
 from provision.domain.published import CHOICES, Holder
+from provision.domain.settings import DifySettings
 from provision.domain.windows_door import TASK_NAME
-from provision.facts.docker import NginxPort, Publications
-from provision.facts.listeners import Listeners
+from provision.facts.docker import NginxVariables
+from provision.facts.listeners import Listeners, PublishedPorts
 from provision.facts.windows import (
     DoorRegistered,
     DoorSettings,
@@ -23,10 +26,10 @@ from provision.facts.windows import (
     PortProxyRules,
     WslAddress,
 )
-from provision.facts.windows_network import PortsOfWindows, WayToTheLan
+from provision.facts.windows_network import PortsOfWindows
 from provision.operations.dify_stack import compose_dir
-from provision.operations.windows import NO_INTEROP
-from provision.operations.windows_door import build_door
+from provision.operations.windows import NO_INTEROP, way_to_the_lan
+from provision.operations.windows_door import UNREADABLE_SETTINGS, build_door
 
 
 def resolved(deployment: Deployment) -> Deployment:
@@ -37,11 +40,12 @@ def resolved(deployment: Deployment) -> Deployment:
     """
     if host.name != deployment.dify_host or deployment.dify.port != AUTO:
         return deployment
-    kept = host.get_fact(NginxPort, folder=compose_dir(deployment.dify))
-    found = published.chosen(deployment, kept, _holder(deployment), _allowed(deployment))
+    kept = published_port(_variables(deployment.dify))
+    allowed = _allowed(deployment)
+    found = published.chosen(deployment, kept, _holder(deployment, wanted=[]), allowed)
     if found is None:
-        allowed = _allowed(deployment)
-        among = f" that '{TASK_NAME}' may open ({', '.join(map(str, allowed))})" if allowed else ""
+        listed = ", ".join(map(str, allowed or [])) or "none"
+        among = "" if allowed is None else f" that '{TASK_NAME}' may open ({listed})"
         raise DeployError(
             f"{host.name}: dify.port = 'auto': no port of {CHOICES[0]}, {CHOICES[1]}, {CHOICES[2]} to "
             f"{CHOICES[-1]}{among} is free; end what has them, or set dify.port to another"
@@ -55,59 +59,76 @@ def port_problems(deployment: Deployment) -> Iterator[str]:
         return
     dify = deployment.dify
     wsl = host.get_fact(IsWsl)
-    if wsl and host.get_fact(PortsOfWindows) is None:
-        yield f"Windows' netstat.exe does not run from here, to look at its ports with. {NO_INTEROP}"
-        return
-    yield from published.clashes(dify, _holder(deployment), _allowed(deployment))
+    if wsl:
+        for name, asked in (("netstat.exe", PortsOfWindows), ("reg.exe", PortProxyRules)):
+            if host.get_fact(asked) is None:
+                yield f"Windows' {name} does not run from here, to look at its ports with. {NO_INTEROP}"
+                return
+    allowed = _allowed(deployment)
+    yield from published.clashes(dify, _holder(deployment, _own_rules(dify)), allowed)
     if not wsl or dify.lan_access is None:
         return
-    ports = published.lan_ports(dify)
+    ports = lan_ports(dify)
     if not host.get_fact(DoorRegistered):
         yield (
             f"Windows has no task that opens ports for us. {build_door(ports)}, "
             "or set dify.lan_access to None"
         )
-    elif refused := sorted({*ports} - {*(_allowed(deployment) or [])}):
+    elif allowed is None:
+        yield f"{UNREADABLE_SETTINGS}. {build_door(ports)}"
+    elif refused := sorted({*ports} - {*allowed}):
         yield (
             f"the administrator of Windows has not allowed port {', '.join(map(str, refused))}. "
-            f"{build_door([*(_allowed(deployment) or []), *ports])}"
+            f"{build_door([*allowed, *ports])}"
         )
-    yield from _foreign_rules(ports)
 
 
-def _foreign_rules(ports: list[int]) -> Iterator[str]:
-    if not host.get_fact(WayToTheLan).forwards:
-        return
-    for port in ports:
-        wanted = [Rule("0.0.0.0", port, host.get_fact(WslAddress) or "", port)]  # noqa: S104 - Windows' spelling
-        try:
-            difference(host.get_fact(PortProxyRules) or [], wanted, host.get_fact(OwnedRules))
-        except ForeignRuleError as error:
-            yield str(error)
+def lan_ports(dify: DifySettings) -> list[int]:
+    """The ports that people on the LAN need of the Dify on this host."""
+    return published.lan_ports(dify, _variables(dify))
 
 
-def _holder(deployment: Deployment) -> Holder:
-    """Who has a port, of the Dify host or of Windows around it."""
+def _variables(dify: DifySettings) -> dict[str, str]:
+    return host.get_fact(NginxVariables, folder=compose_dir(dify))
+
+
+def _own_rules(dify: DifySettings) -> list[Rule]:
+    """The port proxy rules that the published ports could have: from an owner, such a one is welcome."""
+    address = host.get_fact(WslAddress)
+    if not address or not way_to_the_lan().forwards:
+        return []
+    return [Rule(EVERYWHERE, port, address, port) for port in published.published(dify).values()]
+
+
+def _holder(deployment: Deployment, wanted: list[Rule]) -> Holder:
+    """Who has a port, of the Dify host or of Windows around it.
+
+    Args:
+        wanted: port proxy rules that take no port from us, whoever made them.
+    """
     dify = deployment.dify
-    containers = host.get_fact(Publications)
+    containers = host.get_fact(PublishedPorts)
     own = published.ours(containers, compose_dir(dify))
     here = published.linux_holder(host.get_fact(Listeners) or (), containers, own)
     windows = host.get_fact(PortsOfWindows) if host.get_fact(IsWsl) else None
     if windows is None:
         return here
-    forwarded = published.lan_ports(dify) if host.get_fact(WayToTheLan).forwards else []
+    rules = host.get_fact(PortProxyRules) or []
+    others = foreign(rules, wanted, host.get_fact(OwnedRules))
+    listening = {rule.listen_port for rule in rules}
+    forwarded = lan_ports(dify) if way_to_the_lan().forwards else []
 
     def there(port: int) -> str | None:
         # What our containers publish already is theirs on Windows, too (by Docker Desktop or WSL's relay);
         # only a port that Windows itself listens on for them can be lost to somebody else.
-        return None if port in own and port not in forwarded else windows.holder(port)
+        return None if port in own and port not in forwarded else windows.holder(port, listening)
 
-    return published.either(here, there)
+    return published.either(here, published.rule_holder(others), there)
 
 
 def _allowed(deployment: Deployment) -> list[int] | None:
-    """Ports that the door may open, where it is needed and there."""
+    """Ports that the door may open; ``None`` where it is not needed, is not there, or cannot be asked."""
     if deployment.dify.lan_access is None or not host.get_fact(IsWsl) or not host.get_fact(DoorRegistered):
         return None
     settings = host.get_fact(DoorSettings)
-    return sorted(settings.allowed_ports) if settings else []
+    return sorted(settings.allowed_ports) if settings else None

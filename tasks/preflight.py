@@ -17,7 +17,6 @@ from provision.domain.listeners import port_problems
 from provision.domain.model_files import ModelFiles
 from provision.domain.model_size import Model, known
 from provision.domain.packages import Packages, packages
-from provision.domain.published import lan_ports
 from provision.domain.room import Need, disk_problems, environment_need, model_need
 from provision.domain.settings import DifySettings, ModelRole
 from provision.domain.wsl_settings import HOLD_TASK
@@ -33,6 +32,7 @@ from provision.operations.python import fingerprint
 from provision.operations.vllm import environment_dir
 from provision.operations.windows_door import build_door
 from provision.templates import text
+from tasks.ports import lan_ports
 from tasks.ports import port_problems as published_problems
 
 # The first releases with Python 3.11, which the pinned packages of vLLM want.

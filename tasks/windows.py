@@ -7,11 +7,10 @@ from pyinfra.api import deploy
 
 from provision.domain.deployment import Deployment
 from provision.domain.firewall import ANY, LOCAL_SUBNET, Opening
-from provision.domain.published import lan_ports
 from provision.domain.settings import DifySettings
 from provision.facts.windows import IsWsl
-from provision.facts.windows_network import WayToTheLan
 from provision.operations.windows import let_in, port_proxy
+from tasks.ports import lan_ports
 
 REMOTE = {"any": (ANY,), "localsubnet": (LOCAL_SUBNET,)}
 
@@ -23,16 +22,11 @@ def open_to_the_lan(deployment: Deployment) -> None:
         return
     dify = deployment.dify
     ports = lan_ports(dify)
-    way = host.get_fact(WayToTheLan)
     if ports:
-        host.log(way.value)
-    if ports and way.forwards:
         port_proxy(name="Forward Dify's port from Windows", forwards={port: port for port in ports})
-    else:
-        port_proxy(name="Forward nothing from Windows", forwards={})
-    if ports:
         let_in(name="Let the LAN through Windows' firewall", openings=_openings(dify, ports))
     else:
+        port_proxy(name="Forward nothing from Windows", forwards={})
         let_in(name="Let nobody through Windows' firewall", openings=[])
 
 

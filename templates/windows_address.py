@@ -5,7 +5,7 @@
 The deploy has had Windows' elevated task make rules that forward ports here. After a boot the distribution's
 address may be another one, and Windows forwards into the void. Then this asks the task for the same rules
 with the present address, by the same kind of request as the deploy. It holds no secret and decides nothing:
-the task checks every request anew. What was refused is not asked for again under the same address.
+the task checks every request anew. What comes to nothing is tried again, each time after a longer pause.
 
 Runs for ever, on Python's standard library alone.
 """
@@ -20,6 +20,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ RULE = re.compile(rb"^    (\S+/\d+)    REG_SZ    (\S+)/(\d+)\s*$", re.MULTILINE)
 LOOK_SECONDS = 10
 # A younger request that nobody has answered is the business of whoever waits for it.
 ANSWER_SECONDS = 120
-TRIES, PAUSE_SECONDS = 12, 5
+FIRST_PAUSE, LONGEST_PAUSE = 15, 3600
 
 Rules = dict[str, tuple[str, int]]
 """Listen pair, as the registry spells it, to the address and the port that Windows connects to."""
@@ -69,33 +70,52 @@ class Watch:
     Args:
         drive: where drive C: is mounted.
         task: the name of the elevated task.
+        clock: seconds of any beginning.
     """
 
-    def __init__(self, drive: Path, task: str) -> None:
+    def __init__(self, drive: Path, task: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._task = task
+        self._clock = clock
         self._programs = drive / "Windows/System32"
         self._request = drive / "ProgramData/dify-vllm-deploy/request.json"
         self._result = drive / "Program Files/dify-vllm-deploy/result.json"
         self._owned = drive / "Program Files/dify-vllm-deploy/owned-rules.txt"
         self._settled = ""  # the address that Windows forwards to
         self._asked = ""  # the nonce of our own last request
+        self._awaited = False  # whether what came of that is not known yet
+        self._pause = 0
+        self._due = 0.0  # when to ask next
 
     def look(self) -> str | None:
         """Ask for the rules again if that is due; what was done, for the journal."""
         address = present_address()
         if address is None or address == self._settled or not self._owned.exists():
             return None
+        # Read before the rules, which the door makes before it answers.
+        last, result = _read(self._request).get("nonce"), _read(self._result)
         rules = self._rules()
-        if not rules or all(target == address for target, _ in rules.values()):
-            self._settled = address if rules else ""
+        if not rules:
             return None
-        last, result = _read(self._request), _read(self._result)
-        answered = result.get("nonce") == last.get("nonce")
-        if answered and last.get("nonce") == self._asked:
-            return f"Windows does not forward to {address}: {result.get('message')}"
-        if not answered and time.time() - self._request.stat().st_mtime < ANSWER_SECONDS:
+        if all(target == address for target, _ in rules.values()):
+            self._settled, self._awaited, self._pause, self._due = address, False, 0, 0.0
             return None
-        return self._ask(rules, address)
+        unanswered = last != result.get("nonce")
+        if unanswered and (self._awaited or last != self._asked) and self._is_young():
+            return None
+        if self._awaited:
+            why = "somebody else has asked" if last != self._asked else result.get("message")
+            return self._later(f"Windows does not forward to {address}: {'no answer' if unanswered else why}")
+        return self._ask(rules, address) if self._clock() >= self._due else None
+
+    def _is_young(self) -> bool:
+        """Whether the request is new enough for an answer to come yet."""
+        return self._request.exists() and time.time() - self._request.stat().st_mtime < ANSWER_SECONDS
+
+    def _later(self, problem: str) -> str:
+        self._awaited = False
+        self._pause = min(2 * self._pause or FIRST_PAUSE, LONGEST_PAUSE)
+        self._due = self._clock() + self._pause
+        return f"{problem}; trying again in {self._pause} s"
 
     def _rules(self) -> Rules:
         """The rules that the deploy has had made, as Windows has them now."""
@@ -108,7 +128,7 @@ class Watch:
         }
 
     def _ask(self, rules: Rules, address: str) -> str:
-        self._asked = secrets.token_hex(16)
+        nonce = secrets.token_hex(16)
         wanted = [
             {
                 "listen_address": listen.split("/")[0],
@@ -118,16 +138,15 @@ class Watch:
             }
             for listen, (_, port) in sorted(rules.items())
         ]
-        fresh = self._request.with_suffix(".new")
-        fresh.write_text(
-            json.dumps({"version": 1, "nonce": self._asked, "port_proxy": wanted}) + "\n", "utf-8"
-        )
+        # The deploy writes requests, too, by a file of its own beside it: whole ones only.
+        fresh = self._request.with_suffix(".json.watcher")
+        fresh.write_text(json.dumps({"version": 1, "nonce": nonce, "port_proxy": wanted}) + "\n", "utf-8")
         fresh.replace(self._request)
-        for _ in range(TRIES):
-            if windows(str(self._programs / "schtasks.exe"), "/run", "/tn", self._task) is not None:
-                return f"asked Windows to forward to {address}"
-            time.sleep(PAUSE_SECONDS)
-        return f"Windows does not start '{self._task}'"
+        self._asked = nonce
+        if windows(str(self._programs / "schtasks.exe"), "/run", "/tn", self._task) is None:
+            return self._later(f"Windows does not start '{self._task}'")
+        self._awaited = True
+        return f"asked Windows to forward to {address}"
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -8,11 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from provision.domain.addresses import (
+    EVERYWHERE,
+    LOOPBACK_ADDRESS,
+    dify_url,
+    endpoint_of,
+    tunnel_to,
+    url_with_port,
+)
 from provision.domain.dify_env import MANAGED
 from provision.domain.gpu_providers import PROVIDERS
 from provision.domain.port_settings import AUTO
 from provision.domain.settings import (
-    LOOPBACK,
     MODEL_ROLES,
     NAMESPACES,
     DifySettings,
@@ -22,17 +29,12 @@ from provision.domain.settings import (
 )
 from provision.domain.tunnel import Tunnel
 from provision.domain.validation import SettingsError, parse
-from provision.domain.wsl import PREFIX, setting_problems
+from provision.domain.wsl import setting_problems
 
-# What containers call the machine that they run on; the override file teaches it to those of a Linux engine.
-DOCKER_HOST = "host.docker.internal"
 ROLES = (*MODEL_ROLES, "dify")
 
 # Keys of pyinfra's own that may stand beside our namespaces in an inventory.
 PYINFRA_PREFIXES = ("ssh_", "_", "wsl_")
-
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - the gateway is the declared, guarded listener
-LOOPBACK_ADDRESS = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class Deployment:
 
     Attributes:
         dify_url: the address that people and programs use, and that Dify makes links with. While
-            ``dify.port`` is :data:`~provision.domain.settings.AUTO` it lacks the port; see :func:`with_port`.
+            ``dify.port`` is :data:`~provision.domain.port_settings.AUTO` it lacks the port; see
+            :func:`with_port`.
     """
 
     servers: dict[ModelRole, ModelServer]
@@ -123,11 +126,11 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
                 servers[role] = _server(role, host, data[host], groups.get("dify", []))
             except SettingsError as error:
                 problems += error.problems
-    dify_host, dify, dify_url = "", DifySettings(), ""
+    dify_host, dify, url = "", DifySettings(), ""
     for dify_host in groups.get("dify", [])[:1]:
         try:
             dify = cast("DifySettings", parse("dify", data[dify_host].get("dify", {}), where=dify_host))
-            dify_url = _dify_url(dify_host, data[dify_host], dify)
+            url = dify_url(dify_host, data[dify_host], dify)
         except SettingsError as error:
             problems += error.problems
     problems += _port_clashes(servers, dify_host, dify)
@@ -138,7 +141,7 @@ def deployment(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, 
     ]
     if problems:
         raise SettingsError(list(dict.fromkeys(problems)))
-    return Deployment(servers, dify_host, dify, dify_url)
+    return Deployment(servers, dify_host, dify, url)
 
 
 def with_port(deployment: Deployment, port: int) -> Deployment:
@@ -150,7 +153,7 @@ def with_port(deployment: Deployment, port: int) -> Deployment:
     return replace(
         deployment,
         dify=deployment.dify.model_copy(update={"port": port}),
-        dify_url=_with_port(url, port) if urlsplit(url).scheme == "http" else url,
+        dify_url=url_with_port(url, port) if urlsplit(url).scheme == "http" else url,
     )
 
 
@@ -170,113 +173,10 @@ def _server(role: ModelRole, host: str, values: Mapping[str, Any], dify_hosts: S
     if preset and preset.listen_port and "listen_port" not in settings.model_fields_set:
         settings = settings.model_copy(update={"listen_port": preset.listen_port})
     if settings.transport == "tunnel":
-        tunnel = _tunnel(role, host, values, settings, dify_hosts)
+        tunnel = tunnel_to(role, host, values, settings, dify_hosts)
         return ModelServer(role, host, settings, serving, tunnel.endpoint, tunnel)
-    endpoint = _endpoint(role, host, values, settings, beside_dify=host in dify_hosts)
+    endpoint = endpoint_of(role, host, values, settings, beside_dify=host in dify_hosts)
     return ModelServer(role, host, settings, serving, endpoint)
-
-
-def _tunnel(
-    role: str, host: str, values: Mapping[str, Any], settings: ModelSettings, dify_hosts: Sequence[str]
-) -> Tunnel:
-    problem = None
-    address = _model_address(host, values)
-    if settings.endpoint:
-        problem = (
-            f"{role}.endpoint = {settings.endpoint!r} is where a public or direct model is found, but "
-            f"{role}.transport is tunnel; take the endpoint out, or set the transport to public or direct"
-        )
-    elif host in dify_hosts:
-        problem = f"{role}.transport is tunnel, but the model is on Dify's own host; set it to direct"
-    elif address.startswith("@"):
-        problem = (
-            f"{role}.transport is tunnel, which ends at an sshd, and {address} has none; set it to direct"
-        )
-    elif settings.listen_address not in (None, LOOPBACK_ADDRESS):
-        problem = (
-            f"{role}.listen_address = {settings.listen_address!r}, but a tunnel ends on the box's loopback "
-            f"and nothing else is to be public; take it out, or set {role}.transport to direct or public"
-        )
-    elif str(values.get("ssh_strict_host_key_checking")).lower() in ("no", "off", "false"):
-        problem = (
-            f"{role}.transport is tunnel, which pins the host key that your own connection verifies, but "
-            "ssh_strict_host_key_checking is off; set it to 'yes'"
-        )
-    if problem:
-        raise SettingsError([f"{host}: {problem}"])
-    ssh_port = int(values.get("ssh_port", 22))
-    if settings.tunnel_address:
-        address, _, port = settings.tunnel_address.partition(":")
-        ssh_port = int(port or 22)
-    user = str(values.get("ssh_user", "root"))
-    return Tunnel(address, ssh_port, user, settings.tunnel_port, settings.listen_port)
-
-
-def _endpoint(
-    role: str, host: str, values: Mapping[str, Any], settings: ModelSettings, *, beside_dify: bool
-) -> str:
-    """The given endpoint; beside Dify, Docker's name for the host; else (a LAN) the address we reach it by.
-
-    Beside Dify the host's own address would do in many places, but that of a WSL distribution is another one
-    tomorrow, and from Docker Desktop's containers there is "no route to host" to it.
-    """
-    beside = f"http://{DOCKER_HOST}:{settings.listen_port}/v1"
-    endpoint = settings.endpoint or (beside if beside_dify else None)
-    listens = settings.listen_address or EVERYWHERE
-    if endpoint and urlsplit(endpoint).hostname == DOCKER_HOST and listens.startswith("127."):
-        raise SettingsError(
-            [
-                f"{host}: {role}.listen_address = {listens} is out of reach of Dify's containers, which come "
-                f"through Docker's bridge to {endpoint}; set it to {EVERYWHERE}"
-            ]
-        )
-    if endpoint:
-        return endpoint
-    if settings.transport == "public":
-        raise SettingsError(
-            [
-                f"{host}: {role}.transport is public, but {role}.endpoint is not set; set it to where the "
-                "provider publishes the port, such as http://i-2.gpushare.com:42141/v1"
-            ]
-        )
-    address = _model_address(host, values)
-    if address.startswith(("@", *LOOPBACK)):
-        raise SettingsError(
-            [
-                f"{host}: {role}.endpoint is not set and the host's address ({address}) is of no use to "
-                f"Dify's containers; set it to the URL as Dify reaches it, such as {beside}"
-            ]
-        )
-    return f"http://{address}:{settings.listen_port}/v1"
-
-
-def _dify_url(host: str, values: Mapping[str, Any], dify: DifySettings) -> str:
-    if dify.public_url:
-        return dify.public_url
-    address = _address(host, values)
-    if address.startswith(("@", *LOOPBACK)):
-        example = _with_port("http://192.168.1.117", dify.port)
-        raise SettingsError(
-            [
-                f"{host}: dify.public_url is not set and the host's address ({address}) means nothing "
-                f"to others; set it to what people will type, such as {example}"
-            ]
-        )
-    return _with_port(f"http://{address}", dify.port)
-
-
-def _with_port(url: str, port: int) -> str:
-    return url if port in (80, AUTO) else f"{url}:{port}"
-
-
-def _address(host: str, values: Mapping[str, Any]) -> str:
-    """What we reach a host by; for ``@wsl/…`` that is the address of Windows."""
-    return str(values.get("ssh_hostname", host.removeprefix(PREFIX)))
-
-
-def _model_address(host: str, values: Mapping[str, Any]) -> str:
-    """What a model's host is found by; Windows forwards no port to one in a distribution behind it."""
-    return host if host.startswith(PREFIX) else _address(host, values)
 
 
 def _unknown_keys(host: str, values: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,11 @@ from urllib.parse import urlsplit
 from provision.domain.secrets import DIFY
 from provision.domain.settings import DifySettings
 
+PUBLISHED_PORT = "EXPOSE_NGINX_PORT"
+HTTPS = "NGINX_HTTPS_ENABLED"
+
+_LINE = re.compile(r"^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*([^\r\n]*)", re.MULTILINE)
+
 
 def managed(dify: DifySettings, public_url: str) -> dict[str, str]:
     """Variables that follow our settings at all times.
@@ -18,7 +23,7 @@ def managed(dify: DifySettings, public_url: str) -> dict[str, str]:
     the server itself turns into links is set.
     """
     values = {
-        "EXPOSE_NGINX_PORT": str(dify.port),
+        PUBLISHED_PORT: str(dify.port),
         "EXPOSE_NGINX_SSL_PORT": str(dify.ssl_port),
         # Published only when asked for (the override resets it otherwise); 5003 is Dify's own default.
         "EXPOSE_PLUGIN_DEBUGGING_PORT": str(dify.plugin_debugging_port or 5003),
@@ -106,20 +111,34 @@ def _quoted(value: str) -> str:
     return value if re.fullmatch(r"[\w.:/@{}%,+*=-]*", value) else f"'{value}'"
 
 
-def published_port(text: str) -> int | None:
-    """The port that a ``.env`` has nginx publish, of the last line that says so; ``None`` when none does.
+def published_port(variables: Mapping[str, str]) -> int | None:
+    """The port that a ``.env`` has nginx publish; ``None`` when it names none.
 
     An owner's own file may bind an address as well (``127.0.0.1:8080``).
     """
-    found = re.findall(r"^EXPOSE_NGINX_PORT=['\"]?(?:[\d.]+:)?(\d+)['\"]?\s*$", text, re.MULTILINE)
-    return int(found[-1]) if found else None
+    found = re.fullmatch(r"(?:[\d.]+:|\[[0-9A-Fa-f:.]+\]:)?(\d+)", variables.get(PUBLISHED_PORT, ""))
+    return int(found[1]) if found else None
+
+
+def has_https(variables: Mapping[str, str]) -> bool:
+    """Whether Dify's nginx answers on its HTTPS port; its start script takes this one word only."""
+    return variables.get(HTTPS) == "true"
 
 
 def difference(before: str, after: str) -> list[str]:
     """Names of variables that differ between two texts; never their values."""
-    old, new = _values(before), _values(after)
+    old, new = parse(before), parse(after)
     return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
-def _values(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^([A-Za-z_]\w*)=([^\r\n]*)", text, re.MULTILINE))
+def parse(text: str) -> dict[str, str]:
+    """The variables of a ``.env`` file as Compose reads them: of a name that stands twice, the last one.
+
+    Quotes go, and so does a comment behind a value. Nothing is put in for ``${...}``.
+    """
+    return {name: _plain(value) for name, value in _LINE.findall(text)}
+
+
+def _plain(value: str) -> str:
+    quoted = re.match(r"""(['"])(.*?)\1""", value)
+    return quoted[2] if quoted else re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip()

@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from provision.domain.deployment import EVERYWHERE, Deployment
+from provision.domain.addresses import EVERYWHERE
+from provision.domain.deployment import Deployment
 from provision.domain.listeners import WILDCARDS, Listener, Published, Socket
 from provision.domain.published import published
 

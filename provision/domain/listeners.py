@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from provision.domain.deployment import EVERYWHERE, LOOPBACK_ADDRESS, ModelServer
+from provision.domain.addresses import EVERYWHERE, LOOPBACK_ADDRESS
+from provision.domain.deployment import ModelServer
 
 # As ss prints a socket that takes connections to every address.
 WILDCARDS = (EVERYWHERE, "*")
@@ -77,10 +78,12 @@ class Published(Socket):
     Attributes:
         container: its name.
         project: the compose project that it belongs to, empty for none.
+        folder: of that project.
     """
 
     container: str = ""
     project: str = ""
+    folder: str = ""
 
 
 def port_problems(server: ModelServer, found: Iterable[Listener]) -> Iterator[str]:

@@ -39,6 +39,12 @@ class Rule:
         """The listen pair as the registry spells it; unique among the rules of a machine."""
         return f"{self.listen_address}/{self.listen_port}"
 
+    @property
+    def removal(self) -> str:
+        """What an administrator runs to remove it."""
+        listen_address = "" if self.listen_address == "*" else f" listenaddress={self.listen_address}"
+        return f"netsh interface portproxy delete v4tov4 listenport={self.listen_port}{listen_address}"
+
     def __str__(self) -> str:
         return f"{self.listen_address}:{self.listen_port} -> {self.connect_address}:{self.connect_port}"
 
@@ -64,11 +70,10 @@ class ForeignRuleError(ValueError):
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
-        listen_address = "" if rule.listen_address == "*" else f" listenaddress={rule.listen_address}"
         super().__init__(
             f"port {rule.listen_port} of Windows already belongs to the port proxy rule {rule}, which this "
             "deploy did not make. Keep it and choose another port, or remove it as administrator: "
-            f"netsh interface portproxy delete v4tov4 listenport={rule.listen_port}{listen_address}"
+            f"{rule.removal}"
         )
 
 
@@ -117,6 +122,14 @@ def _parse_row(line: str) -> Rule | None:
     return None
 
 
+def foreign(current: Iterable[Rule], wanted: Collection[Rule], owned: Collection[str]) -> list[Rule]:
+    """Rules that are not ours. One that does just what we want is as good as ours.
+
+    Args: as for :func:`difference`.
+    """
+    return [rule for rule in current if rule.key not in owned and rule not in wanted]
+
+
 def difference(current: Iterable[Rule], wanted: Iterable[Rule], owned: Collection[str]) -> Difference:
     """Compare the rules that Windows has with the whole set that we want there.
 
@@ -131,8 +144,8 @@ def difference(current: Iterable[Rule], wanted: Iterable[Rule], owned: Collectio
     present = {rule.key: rule for rule in current}
     desired = {rule.key: rule for rule in wanted}
     ports = {rule.listen_port for rule in desired.values()}
-    for rule in present.values():
-        if rule.listen_port in ports and rule.key not in owned and desired.get(rule.key) != rule:
+    for rule in foreign(present.values(), desired.values(), owned):
+        if rule.listen_port in ports:
             raise ForeignRuleError(rule)
     return Difference(
         stale=tuple(sorted(present[key] for key in owned if key in present and key not in desired)),

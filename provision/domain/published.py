@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from provision.domain.deployment import Deployment, with_port
-from provision.domain.listeners import WILDCARDS, Listener
+from provision.domain.dify_env import has_https
+from provision.domain.listeners import WILDCARDS, Listener, Published
 from provision.domain.port_settings import AUTO
+from provision.domain.portproxy import Rule
 from provision.domain.settings import DifySettings
 
 Holder = Callable[[int], str | None]
@@ -17,28 +16,6 @@ Holder = Callable[[int], str | None]
 
 # What `port = "auto"` tries, in this order.
 CHOICES = (80, 81, *range(8081, 8181))
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A running container with published ports.
-
-    Attributes:
-        folder: of its compose project; empty when it has none.
-        ports: TCP ports of the host.
-    """
-
-    name: str
-    folder: str
-    ports: frozenset[int]
-
-
-def parse_published(text: str) -> frozenset[int]:
-    """Ports of the host as ``docker ps`` lists them: ``0.0.0.0:81->80/tcp, [::]:81->80/tcp``."""
-    ports: set[int] = set()
-    for first, last in re.findall(r":(\d+)(?:-(\d+))?->[\d-]+/tcp", text):
-        ports |= set(range(int(first), int(last or first) + 1))
-    return frozenset(ports)
 
 
 def published(dify: DifySettings) -> dict[str, int]:
@@ -49,40 +26,41 @@ def published(dify: DifySettings) -> dict[str, int]:
     return ports
 
 
-def lan_ports(dify: DifySettings) -> list[int]:
-    """The ports that people on the LAN need; 443 answers only where HTTPS was switched on."""
+def lan_ports(dify: DifySettings, variables: Mapping[str, str]) -> list[int]:
+    """The ports that people on the LAN need; 443 answers only where HTTPS was switched on.
+
+    Args:
+        variables: what Dify's ``.env`` says on its host; ``dify.env`` is written over it.
+    """
     ports = published(dify)
     if dify.lan_access is None:
         return []
-    if dify.env.get("NGINX_HTTPS_ENABLED") != "true":
+    if not has_https({**variables, **dify.env}):
         del ports["dify.ssl_port"]
     return sorted(ports.values())
 
 
-def ours(publications: Iterable[Publication], folder: str) -> frozenset[int]:
+def ours(found: Iterable[Published], folder: str) -> frozenset[int]:
     """Ports that the Dify of a compose folder publishes now."""
-    return frozenset(chain.from_iterable(each.ports for each in publications if each.folder == folder))
+    return frozenset(each.port for each in found if each.folder == folder and each.protocol == "tcp")
 
 
-def linux_holder(
-    found: Iterable[Listener], publications: Collection[Publication], own: Collection[int]
-) -> Holder:
+def linux_holder(found: Iterable[Listener], containers: Iterable[Published], own: Collection[int]) -> Holder:
     """Who has a port of the Dify host itself.
 
     Args:
         found: its listeners.
-        publications: its running containers.
+        containers: what its running containers publish.
         own: ports that our running Dify publishes; they are free for it.
     """
-
     listeners = [each for each in found if each.protocol == "tcp"]
+    named = {each.port: each.container for each in containers if each.protocol == "tcp"}
 
     def holder(port: int) -> str | None:
         if port in own:
             return None
-        container = next((each.name for each in publications if port in each.ports), None)
-        if container:
-            return f"the container {container}"
+        if port in named:
+            return f"the container {named[port]}"
         for listener in listeners:
             if listener.port == port and not listener.address.startswith("["):
                 where = "" if listener.address in WILDCARDS else f" on {listener.address}"
@@ -90,6 +68,18 @@ def linux_holder(
         return None
 
     return holder
+
+
+def rule_holder(foreign: Iterable[Rule]) -> Holder:
+    """Who has a port of Windows by a port proxy rule, whatever address of Windows that listens on.
+
+    Args:
+        foreign: rules that others have made.
+    """
+    return {
+        rule.listen_port: f"the port proxy rule {rule} of Windows, not made by this deploy ({rule.removal}),"
+        for rule in foreign
+    }.get
 
 
 def either(*holders: Holder) -> Holder:

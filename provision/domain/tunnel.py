@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# As Dify's containers call the host that they run on; its end of the tunnel listens on Docker's bridge.
+# As Dify's containers call the host that they run on; the override file teaches it to those of a Linux
+# engine. A tunnel's near end listens there, on Docker's bridge.
 DIFYS_HOST = "host.docker.internal"
 
 # Where there is no bridge to listen on: with Docker Desktop that name is Windows, which reaches what listens

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from provision.domain.portproxy import decode_console
@@ -61,10 +61,13 @@ class WindowsPorts:
     processes: Mapping[int, Process] = field(default_factory=dict)
     excluded: tuple[tuple[int, int], ...] = ()
 
-    def holder(self, port: int) -> str | None:
+    def holder(self, port: int, rules: Collection[int]) -> str | None:
         """Who keeps us from a port, for people; ``None`` when it is free for us.
 
-        IP Helper's own listeners are port proxy rules, which are compared as such.
+        Args:
+            port: TCP port of Windows.
+            rules: ports that IPv4 port proxy rules listen on. IP Helper's listeners there are theirs, and who
+                made them is told by the rules themselves.
         """
         forwarded = False
         for _, taken, pid in self.listeners:
@@ -72,6 +75,11 @@ class WindowsPorts:
                 continue
             process = self.processes.get(pid, Process("a process of Windows"))
             if IP_HELPER in map(str.lower, process.services):
+                if port not in rules:
+                    return (
+                        f"IP Helper (process {pid} of Windows), for a rule of another kind than IPv4 to IPv4 "
+                        "(netsh interface portproxy show all),"
+                    )
                 forwarded = True
             elif process.name.lower() not in WSL_RELAYS:
                 return self._system() if pid == SYSTEM else f"{process}, process {pid} of Windows,"

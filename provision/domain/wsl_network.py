@@ -22,21 +22,14 @@ class Way(Enum):
         return self is Way.PORT_PROXY
 
 
-def way(desktop: bool, mode: str, mirrored_interface: bool) -> Way:
+def way(desktop: bool, mode: str) -> Way:
     """Find the way.
 
     Args:
         desktop: the engine that the distribution's ``docker`` talks to is Docker Desktop's.
-        mode: what ``wslinfo --networking-mode`` says of the running network: nat, mirrored, bridged, none,
-            virtioproxy (lately consomme); empty before WSL 2.0.
-        mirrored_interface: there is the interface ``loopback0``, which only mirrored networking has
-            (microsoft/WSL#12161 and others). ``.wslconfig`` is not asked: it says what was wished for, and
-            WSL falls back to NAT when it cannot (microsoft/WSL#11540).
+        mode: of WSL's running network: nat, mirrored, bridged, none, virtioproxy (lately consomme); empty
+            where it cannot be told.
     """
     if desktop:
         return Way.DESKTOP
-    if mode == "bridged":
-        return Way.BRIDGED
-    if mode == "mirrored" or (not mode and mirrored_interface):
-        return Way.MIRRORED
-    return Way.PORT_PROXY
+    return {"mirrored": Way.MIRRORED, "bridged": Way.BRIDGED}.get(mode, Way.PORT_PROXY)

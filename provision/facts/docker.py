@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.dify_env import published_port
-from provision.domain.published import Publication, parse_published
+from provision.domain.dify_env import HTTPS, PUBLISHED_PORT, parse
 
 INSPECT = (
     '{{index .Config.Labels "com.docker.compose.service"}} '
@@ -144,27 +143,18 @@ class DockerDesktop(FactBase[bool]):
         return [line.strip() for line in output] == ["Docker Desktop"]
 
 
-class Publications(FactBase[list[Publication]]):
-    """Running containers with the ports of the host that they publish, and their projects' folders."""
+class NginxVariables(FactBase[dict[str, str]]):
+    """What a Dify's ``.env`` says of nginx's ports; nothing else of that file leaves the host."""
 
     @staticmethod
-    def default() -> list[Publication]:
-        return []
-
-    def command(self) -> str:
-        folder = '{{.Label "com.docker.compose.project.working_dir"}}'
-        return f"docker ps --format '{{{{.Names}}}}|{folder}|{{{{.Ports}}}}' 2>/dev/null || true"
-
-    def process(self, output: list[str]) -> list[Publication]:
-        rows = [line.split("|", 2) for line in output if line.count("|") >= 2]
-        return [Publication(name, folder, parse_published(ports)) for name, folder, ports in rows]
-
-
-class NginxPort(FactBase[int | None]):
-    """The port that a Dify's ``.env`` has nginx publish; nothing else of that file leaves the host."""
+    def default() -> dict[str, str]:
+        return {}
 
     def command(self, folder: str) -> StringCommand:
-        return StringCommand("grep -s ^EXPOSE_NGINX_PORT=", QuoteString(f"{folder}/.env"), "|| true")
+        return StringCommand(
+            f"grep -sE '^[[:space:]]*(export[[:space:]]+)?({PUBLISHED_PORT}|{HTTPS})[[:space:]]*='",
+            QuoteString(f"{folder}/.env"), "|| true",
+        )  # fmt: skip
 
-    def process(self, output: list[str]) -> int | None:
-        return published_port("\n".join(output))
+    def process(self, output: list[str]) -> dict[str, str]:
+        return parse("\n".join(output))

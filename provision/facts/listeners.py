@@ -6,17 +6,18 @@ import re
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.deployment import EVERYWHERE
+from provision.domain.addresses import EVERYWHERE
 from provision.domain.listeners import Listener, Published
 
 _USER = re.compile(r'\("([^"]*)",pid=(\d+)')
 _UID = re.compile(r" uid:(\d+) ")
 
-# One line a published port: container|port inside|address|port|compose project
+# One line a published port: container|port inside|address|port|compose project|its folder
 _PUBLISHED = (
     "{{$its := .}}{{range $inside, $outside := .NetworkSettings.Ports}}{{range $outside}}"
     "{{$its.Name}}|{{$inside}}|{{.HostIp}}|{{.HostPort}}|"
-    '{{index $its.Config.Labels "com.docker.compose.project"}}{{println}}{{end}}{{end}}'
+    '{{index $its.Config.Labels "com.docker.compose.project"}}|'
+    '{{index $its.Config.Labels "com.docker.compose.project.working_dir"}}{{println}}{{end}}{{end}}'
 )
 
 
@@ -94,11 +95,12 @@ class PublishedPorts(FactBase[list[Published]]):
 
 
 def _published(line: str) -> Published:
-    name, inside, address, port, project = line.split("|")
+    name, inside, address, port, project, folder = line.split("|", 5)
     return Published(
         address=f"[{address}]" if ":" in address else address or EVERYWHERE,
         port=int(port),
         protocol=inside.partition("/")[2],
         container=name.removeprefix("/"),
         project=project,
+        folder=folder,
     )

@@ -1,4 +1,4 @@
-"""Windows' network, seen from inside its WSL distribution: ports, firewall, the way to the LAN."""
+"""Windows' network, seen from inside its WSL distribution: ports, firewall, WSL's network."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain import firewall
 from provision.domain.windows_ports import WindowsPorts, parse_ports
-from provision.domain.wsl_network import Way, way
 from provision.facts.windows import DRIVE, program
 
 _EXIT_CODE = b"exit code "
 
 
-class WayToTheLan(FactBase[Way]):
-    """How ports of the distribution get to the LAN."""
+class NetworkingMode(FactBase[str]):
+    """The mode of WSL's running network; empty where nothing tells it.
+
+    Before WSL 2.0 there is no ``wslinfo``; only mirrored networking has an interface ``loopback0``
+    (microsoft/WSL#12161 and others). ``.wslconfig`` is not asked: it says what was wished for, and WSL falls
+    back to NAT when it cannot (microsoft/WSL#11540).
+    """
 
     @staticmethod
-    def default() -> Way:
-        return Way.PORT_PROXY
+    def default() -> str:
+        return ""
 
     def command(self) -> str:
         return (
-            "docker info --format '{{.OperatingSystem}}' 2>/dev/null | grep -qix 'docker desktop'"
-            " && echo desktop; [ -e /sys/class/net/loopback0 ] && echo loopback0;"
-            ' echo "mode $(wslinfo --networking-mode 2>/dev/null)"'
+            'mode=$(wslinfo --networking-mode 2>/dev/null); [ -n "$mode" ] ||'
+            ' { [ ! -e /sys/class/net/loopback0 ] || mode=mirrored; }; echo "$mode"'
         )
 
-    def process(self, output: list[str]) -> Way:
-        modes = [line.removeprefix("mode").strip().lower() for line in output if line.startswith("mode")]
-        return way("desktop" in output, "".join(modes), "loopback0" in output)
+    def process(self, output: list[str]) -> str:
+        return "".join(output).strip().lower()
 
 
 class PortsOfWindows(FactBase[WindowsPorts | None]):

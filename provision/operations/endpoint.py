@@ -9,7 +9,8 @@ from pyinfra.api import StringCommand, operation
 
 from provision import progress
 from provision.connectors.relay import http_client
-from provision.domain.deployment import EVERYWHERE, LOOPBACK_ADDRESS, Deployment, ModelServer
+from provision.domain.addresses import EVERYWHERE, LOOPBACK_ADDRESS
+from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.secrets import api_key_name
 from provision.domain.tunnel import reason
 from provision.endpoint import (

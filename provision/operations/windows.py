@@ -7,20 +7,27 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from pydantic import ValidationError
-from pyinfra import host, logger
+from pyinfra import host, logger, state
 from pyinfra.api import Host, operation
 
 from provision.domain import firewall, portproxy, windows_door
 from provision.domain.firewall import Opening
 from provision.domain.portproxy import ForeignRuleError, Rule
+from provision.domain.wsl_network import Way, way
+from provision.facts.docker import DockerDesktop
 from provision.facts.windows import DRIVE, OwnedRules, PortProxyRules, WslAddress
-from provision.facts.windows_network import FirewallRules, IgnoringProfiles
+from provision.facts.windows_network import FirewallRules, IgnoringProfiles, NetworkingMode
 from provision.operations.failing import failure
 from provision.operations.windows_door import Commands, ask
 
 FORWARD = "Forward ports of Windows"
 LET_IN = "Let the LAN through Windows' firewall"
 NO_INTEROP = "WSL's interop and automount have to be on (/etc/wsl.conf); `wsl --shutdown` repairs most"
+
+
+def way_to_the_lan() -> Way:
+    """How ports of this distribution get to the LAN, as far as its engine and its network tell now."""
+    return way(host.get_fact(DockerDesktop), host.get_fact(NetworkingMode))
 
 
 @operation()
@@ -35,7 +42,8 @@ def port_proxy(
     """Have Windows forward TCP ports to the distribution, and no others that an earlier run has set.
 
     Only for a host with the fact ``IsWsl``. Rules of ours on other ports are stale and go; rules of others
-    stay.
+    stay. Nothing is forwarded where ports get to the LAN in another way, which is looked at here and not
+    before, since an earlier operation may have installed the engine that decides it.
 
     Args:
         forwards: port of Windows, which the administrator allowed when the door was built, to port in the
@@ -45,6 +53,12 @@ def port_proxy(
         drive: where drive C: is mounted in the distribution.
         timeout: seconds that the door gets to answer.
     """
+    if forwards:
+        found = way_to_the_lan()
+        if state.is_executing:
+            host.log(found.value)
+        if not found.forwards:
+            forwards = {}
     owned = host.get_fact(OwnedRules, drive=drive)
     if not forwards and not owned:
         host.noop("no rule of ours")
@@ -76,12 +90,18 @@ def port_proxy(
     if not change:
         host.noop(f"Windows forwards {', '.join(map(str, wanted)) or 'nothing of ours'}")
         return
-    yield from ask(FORWARD, request, partial(_rules_lack, wanted, drive), drive=drive, timeout=timeout)
+    yield from ask(FORWARD, request, partial(_rules_lack, wanted, owned, drive), drive=drive, timeout=timeout)
 
 
-def _rules_lack(wanted: Sequence[Rule], drive: str, host: Host) -> str:
-    lacking = {*wanted} - {*(host.get_fact(PortProxyRules, drive=drive) or [])}
-    return f"Windows has no rule {', '.join(map(str, lacking))}" if lacking else ""
+def _rules_lack(wanted: Sequence[Rule], owned: frozenset[str], drive: str, host: Host) -> str:
+    """What is still to be changed of the rules, those included that were ours before."""
+    current = host.get_fact(PortProxyRules, drive=drive)
+    try:
+        left = portproxy.difference(current or [], wanted, owned)
+    except ForeignRuleError as error:
+        return str(error)
+    told = [f"Windows has no rule {rule}" for rule in left.missing]
+    return ", ".join(told + [f"Windows still has the rule {rule}" for rule in left.stale])
 
 
 @operation()

@@ -14,6 +14,10 @@ from provision.facts.windows import DoorRegistered, DoorResult, DoorSettings, pr
 from provision.operations.failing import failure
 
 POLL_SECONDS = 0.5
+UNREADABLE_SETTINGS = (
+    f"the door's settings, C:/{windows_door.SETTINGS}, cannot be read, or another version of this project "
+    "has written them"
+)
 
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
 
@@ -39,15 +43,23 @@ def ask(
         )
         return
     settings = host.get_fact(DoorSettings, drive=drive)
-    allowed = settings.allowed_ports if settings else []
+    if settings is None:
+        yield failure(step, f"{host.name}: {UNREADABLE_SETTINGS}", advice=build_door(ports))
+        return
+    allowed = settings.allowed_ports
     try:
         windows_door.check_ports(ports, allowed_ports=allowed)
     except windows_door.DoorRefusedError as error:
         yield failure(step, str(error), advice=build_door([*allowed, *ports]))
         return
-    yield FileUploadCommand(
-        StringIO(request.model_dump_json(exclude_none=True) + "\n"), f"{drive}/{windows_door.REQUEST}"
-    )
+    before = host.get_fact(DoorResult, drive=drive)
+    # The watcher in the distribution writes requests, too, by a file of its own beside it: whole ones only.
+    target = f"{drive}/{windows_door.REQUEST}"
+    fresh = f"{target}.deploy"
+    rename = StringCommand("mv -fT", QuoteString(fresh), QuoteString(target))
+    yield FileUploadCommand(StringIO(request.model_dump_json(exclude_none=True) + "\n"), fresh)
+    # Windows replaces no file that a program has open, and the door may just be reading an earlier one.
+    yield StringCommand(rename, "2>/dev/null || { sleep 2;", rename, "; }")
     yield StringCommand(
         # Its own words are in the code page of Windows, which would not survive the way here.
         program(drive, "schtasks.exe"), "/run /tn", QuoteString(windows_door.TASK_NAME),
@@ -55,7 +67,7 @@ def ask(
         failure(step, f"Windows does not start '{windows_door.TASK_NAME}'", advice=build_door(allowed)),
         "; }",
     )  # fmt: skip
-    yield FunctionCommand(_await_door, (step, request.nonce, still_wrong, drive, timeout), {})
+    yield FunctionCommand(_await_door, (step, request.nonce, before, still_wrong, drive, timeout), {})
 
 
 def build_door(ports: Iterable[int]) -> str:
@@ -72,23 +84,36 @@ def _await_door(
     host: Host,
     step: str,
     nonce: str,
+    before: windows_door.Result | None,
     still_wrong: Callable[[Host], str],
     drive: str,
     timeout: int,
 ) -> bool:
     """Wait for the door's answer to one request, then believe the registry only.
 
-    The task runs in the background: that it was started says nothing of what it did.
+    The task runs in the background: that it was started says nothing of what it did. Nor does an answer to
+    somebody else say that ours was not carried out: the door keeps its last answer only, and refuses what it
+    finds for the second time. So Windows is looked at whenever there is another answer.
     """
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
+    seen = before
+    while True:
+        late = time.monotonic() >= deadline
         result = host.get_fact(DoorResult, drive=drive)
-        if result is not None and result.nonce == nonce:
-            found = result.message or still_wrong(host)
-            break
+        answer = result if result and result.nonce == nonce else None
+        if answer or late or result != seen:
+            lacking = still_wrong(host)
+            if not lacking:
+                return True
+            if answer or late:
+                break
+        seen = result
         time.sleep(POLL_SECONDS)
+    if answer:
+        found = answer.message or lacking
+    elif result and result != before:
+        found = f"the door has answered somebody else's request and not this one, and {lacking}; run again"
     else:
         found = f"the door has not answered within {timeout} s; its task's last run result tells why"
-    if found:
-        host.log_styled(f"{step}: {host.name}: {found}", fg="red", log_func=logger.error)
-    return not found
+    host.log_styled(f"{step}: {host.name}: {found}", fg="red", log_func=logger.error)
+    return False

@@ -11,6 +11,8 @@ from conftest import Run, apply, plan, processes
 
 from lab import addresses, waiting
 from lab.docker import Docker
+from provision.domain.portproxy import REGISTRY_KEY
+from provision.domain.windows_door import TASK_NAME
 
 pytestmark = pytest.mark.usefixtures("converged")
 
@@ -93,6 +95,12 @@ def answers(docker: Docker, port: int = 81, source: str = addresses.NEIGHBOUR.ip
     return done.returncode == 0 and json.loads(done.stdout)["step"] == "finished"
 
 
+def rules(windows: Windows) -> list[str]:
+    """Listen pairs of the port proxy."""
+    key = REGISTRY_KEY.replace("HKLM", "HKEY_LOCAL_MACHINE")
+    return list(windows.state["registry"].get(key, {}))
+
+
 def shut_out(docker: Docker, port: int = 81) -> None:
     """The forwarder follows its state within a moment."""
     waiting.until(lambda: not answers(docker, port), f"port {port} of Windows is shut", 10)
@@ -158,6 +166,14 @@ def test_nobody_is_let_in(speaking: Windows, docker: Docker) -> None:
     shut_out(docker)
     assert "dify-vllm-deploy" not in json.dumps(speaking.state["registry"])
     assert apply(*nobody).changed == {}
+    # As on a first install where no door was built: nothing is asked of it.
+    tasks, written = speaking.state["tasks"], speaking.writes()
+    speaking.change(tasks={name: task for name, task in tasks.items() if name != TASK_NAME})
+    run = apply(*nobody)
+    assert (run.code, run.changed, speaking.writes()) == (0, {}, written), run.output[-4000:]
+    assert not answers(docker)
+    assert "Windows has no task that opens ports for us" in refused(apply())
+    speaking.change(tasks=tasks)
     assert apply().changed == {FORWARD: ON_DIFY, LET_IN: ON_DIFY}
     waiting.until(lambda: answers(docker), "Dify on the LAN", 10)
 
@@ -198,9 +214,11 @@ def test_a_foreign_rule_on_our_port_is_refused(windows: Windows, on: On) -> None
     """``*`` is another key than ``0.0.0.0``: Windows would keep both."""
     before = processes(on)
     windows.netsh("interface", "portproxy", "add", "v4tov4", "listenport=81", "connectaddress=192.168.1.9")
-    said = refused(apply())
-    assert "already belongs to the port proxy rule *:81 -> 192.168.1.9:81" in said
-    assert "netsh interface portproxy delete v4tov4 listenport=81" in said
+    keeping = setting(port="auto", public_url=f"http://{addresses.WINDOWS.ip}")
+    for way in ((), setting(lan_access=None), keeping):
+        said = refused(apply(*way))
+        assert "dify.port = 81: the port proxy rule *:81 -> 192.168.1.9:81 of Windows, not made by" in said
+        assert "(netsh interface portproxy delete v4tov4 listenport=81)" in said
     assert processes(on) == before
     windows.netsh("interface", "portproxy", "delete", "v4tov4", "listenport=81")
 
@@ -231,9 +249,13 @@ def test_mirrored_networking_needs_no_rule(windows: Windows, on: On) -> None:
        " chmod 755 /usr/local/bin/wslinfo")  # fmt: skip
     try:
         run = apply()
-        assert (run.code, run.changed) == (0, {FORWARD_NOTHING: ON_DIFY}), run.output[-4000:]
+        assert (run.code, run.changed) == (0, {FORWARD: ON_DIFY}), run.output[-4000:]
         assert "WSL's network is mirrored" in run.output
         assert apply().changed == {}
+        assert not any(name.endswith("/81") for name in rules(windows))
+        windows.netsh("interface", "portproxy", "add", "v4tov4", "listenport=81", "connectaddress=nas")
+        assert "the port proxy rule *:81 -> nas:81 of Windows, not made by" in refused(apply())
+        windows.netsh("interface", "portproxy", "delete", "v4tov4", "listenport=81")
         assert "dify-vllm-deploy-tcp-81" in json.dumps(windows.state["registry"])
     finally:
         on("dify-wsl", "rm", "/usr/local/bin/wslinfo")

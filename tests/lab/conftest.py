@@ -1,4 +1,4 @@
-"""A model hub on loopback, with one small model."""
+"""What the tests beside this file share: a model hub on loopback, and a Windows of stand-ins."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hub_process import MODEL, ROOT, WEIGHTS, WEIGHTS_SIZE, Hub
+from pyinfra_run import Run, apply_operation
+from windows_machine import Machine
+
+from provision.operations.windows import port_proxy
 
 
 @pytest.fixture
@@ -44,3 +49,20 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         assert port is not None
         yield Hub(f"http://127.0.0.1:{port[1]}", folder)
         process.terminate()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "c")
+
+
+@pytest.fixture
+def apply(machine: Machine) -> Callable[..., Run]:
+    """Run the port proxy's operation by pyinfra against this machine, as ``pyinfra -y`` does."""
+
+    def run(**arguments: Any) -> Run:
+        # The address of the test's distribution: this machine has no eth0 to ask.
+        arguments = {"connect_address": "127.0.0.1", "drive": str(machine.drive)} | arguments
+        return apply_operation(port_proxy, **arguments)
+
+    return run

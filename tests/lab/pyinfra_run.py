@@ -21,11 +21,18 @@ class Run:
     changed: bool
 
 
-def apply_operation(operation: Callable[..., Any], **arguments: Any) -> Run:
-    """Run an operation as ``pyinfra -y`` does."""
+def apply_operation(
+    operation: Callable[..., Any], *, meanwhile: Callable[[], object] = bool, **arguments: Any
+) -> Run:
+    """Run an operation as ``pyinfra -y`` does.
+
+    Args:
+        meanwhile: what earlier operations do, after this one was planned.
+    """
     state = State(Inventory((["@local"], {})), Config())
     connect_all(state)
     metas = add_op(state, operation, name="Change Windows", **arguments)
+    meanwhile()
     try:
         run_ops(state)
     except PyinfraError:

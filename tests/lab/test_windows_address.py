@@ -22,11 +22,6 @@ NONCE = "0123456789abcdef" * 2
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "c")
-
-
-@pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("windows_address", PROGRAM)
     assert spec is not None
@@ -34,13 +29,27 @@ def program(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "present_address", lambda: TODAY)
-    monkeypatch.setattr(module, "PAUSE_SECONDS", 0)
     return module
 
 
+class Clock:
+    """Stands still until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def look(machine: Machine, program: ModuleType) -> Callable[[], str | None]:
-    watch = program.Watch(machine.drive, TASK_NAME)
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def look(machine: Machine, program: ModuleType, clock: Clock) -> Callable[[], str | None]:
+    watch = program.Watch(machine.drive, TASK_NAME, clock)
     said: Callable[[], str | None] = watch.look
     return said
 
@@ -95,16 +104,86 @@ def test_where_nothing_is_forwarded_nothing_is_asked(
     assert not any(call["program"] == "schtasks.exe" for call in machine.calls)
 
 
-def test_a_refusal_is_said_and_not_asked_for_again(machine: Machine, look: Callable[[], str | None]) -> None:
+def test_a_refusal_is_said_and_asked_for_again_after_growing_pauses(
+    machine: Machine, look: Callable[[], str | None], clock: Clock
+) -> None:
+    machine.allow(81)
+    assert machine.door(request(YESTERDAY)).ok
+    machine.allow(443)
+    asked = {NONCE}
+    for pause in (15, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600):
+        assert look() == f"asked Windows to forward to {TODAY}"
+        _until(lambda: len(set(nonces(machine))) == 1)
+        assert nonces(machine)[0] not in asked
+        asked.add(nonces(machine)[0])
+        assert look() == (
+            f"Windows does not forward to {TODAY}: port 81 is not among the ports that the administrator "
+            f"allowed: 443; trying again in {pause} s"
+        )
+        clock.now += pause - 1
+        assert look() is None
+        assert nonces(machine)[0] in asked
+        clock.now += 1
+    machine.allow(81)
+    assert look() == f"asked Windows to forward to {TODAY}"
+    _until(lambda: machine.rules == [Rule("0.0.0.0", 81, TODAY, 80)])
+    _until(lambda: len(set(nonces(machine))) == 1)
+    assert look() is None
+
+
+def test_after_a_success_the_pauses_begin_anew(
+    machine: Machine,
+    look: Callable[[], str | None],
+    clock: Clock,
+    program: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine.allow(81)
+    assert machine.door(request(YESTERDAY)).ok
+    for address in (TODAY, "127.0.0.10"):
+        monkeypatch.setattr(program, "present_address", lambda address=address: address)
+        machine.allow(443)
+        look()
+        _until(lambda: len(set(nonces(machine))) == 1)
+        assert str(look()).endswith("trying again in 15 s")
+        clock.now += 15
+        machine.allow(81)
+        assert look() == f"asked Windows to forward to {address}"
+        _until(lambda: len(set(nonces(machine))) == 1)
+        assert look() is None
+
+
+def test_a_request_that_the_deploy_has_replaced_is_made_again(
+    machine: Machine, look: Callable[[], str | None], clock: Clock
+) -> None:
     machine.allow(81)
     assert machine.door(request(YESTERDAY)).ok
     machine.allow(443)
     assert look() == f"asked Windows to forward to {TODAY}"
     _until(lambda: len(set(nonces(machine))) == 1)
-    asked, refused = nonces(machine), "is not among the ports that the administrator allowed: 443"
-    assert refused in (look() or "")
-    assert refused in (look() or "")
-    assert nonces(machine) == asked
+    assert not machine.door(request(TODAY).replace(NONCE.encode(), NONCE[::-1].encode())).ok
+    assert look() == f"Windows does not forward to {TODAY}: somebody else has asked; trying again in 15 s"
+    clock.now += 15
+    assert look() == f"asked Windows to forward to {TODAY}"
+
+
+def test_what_is_written_is_never_half_a_request(
+    machine: Machine, program: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks at the moment when the file is renamed finds the old one whole, and a whole new one."""
+    machine.allow(81)
+    assert machine.door(request(YESTERDAY)).ok
+    replaced = []
+
+    def replace(fresh: Path, target: Path) -> Path:
+        assert (fresh.parent, target) == (target.parent, machine.drive / REQUEST)
+        assert json.loads(target.read_bytes())["nonce"] == NONCE
+        replaced.append(Request.model_validate_json(fresh.read_bytes()))
+        return fresh.rename(target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    assert program.Watch(machine.drive, TASK_NAME).look() == f"asked Windows to forward to {TODAY}"
+    assert len(replaced) == 1
 
 
 def test_nothing_is_asked_under_the_hands_of_a_deploy(
@@ -124,7 +203,8 @@ def test_a_missing_task_is_said(machine: Machine, look: Callable[[], str | None]
     machine.allow(81)
     assert machine.door(request(YESTERDAY)).ok
     machine.change(tasks={})
-    assert look() == f"Windows does not start '{TASK_NAME}'"
+    assert look() == f"Windows does not start '{TASK_NAME}'; trying again in 15 s"
+    assert look() is None
 
 
 def test_another_socket_is_tried_where_the_first_one_is_dead(

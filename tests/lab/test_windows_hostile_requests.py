@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from ipaddress import IPv4Interface
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,12 +11,6 @@ from windows_machine import SUBNET, Machine
 
 from provision.domain import windows_door
 from provision.domain.portproxy import Rule
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "c")
-
 
 GOOD: dict[str, Any] = {
     "version": 1,

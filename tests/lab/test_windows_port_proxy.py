@@ -17,35 +17,15 @@ import pytest
 from pyinfra.api import Config, Inventory, State
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.facts import get_facts
-from pyinfra_run import Run, apply_operation
+from pyinfra_run import Run
 from windows_machine import SUBNET, WINDOWS, Machine
 
 from provision.domain import windows_door
 from provision.domain.portproxy import Rule
-from provision.domain.wsl_network import Way
+from provision.facts import docker, windows_network
 from provision.facts import windows as facts
-from provision.facts import windows_network
-from provision.operations.windows import port_proxy
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "c")
-
 
 Apply = Callable[..., Run]
-
-
-@pytest.fixture
-def apply(machine: Machine) -> Apply:
-    """Run the operation by pyinfra against this machine, as ``pyinfra -y`` does."""
-
-    def run(**arguments: Any) -> Run:
-        # The address of the test's distribution: this machine has no eth0 to ask.
-        arguments = {"connect_address": "127.0.0.1", "drive": str(machine.drive)} | arguments
-        return apply_operation(port_proxy, **arguments)
-
-    return run
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -122,11 +102,13 @@ def test_facts_on_a_host_without_windows(tmp_path: Path) -> None:
         windows_network.PortsOfWindows: {"drive": drive},
         windows_network.FirewallRules: {"drive": drive},
         windows_network.IgnoringProfiles: {"drive": drive},
-        windows_network.WayToTheLan: {},
+        windows_network.NetworkingMode: {},
+        docker.DockerDesktop: {},
+        docker.NginxVariables: {"folder": drive},
     }
     found = [next(iter(get_facts(state, fact, kwargs=kwargs).values())) for fact, kwargs in asked.items()]
     assert found == [
-        False, None, False, None, None, frozenset(), None, None, None, [], Way.PORT_PROXY,
+        False, None, False, None, None, frozenset(), None, None, None, [], "", False, {},
     ]  # fmt: skip
     assert not state.failed_hosts
     disconnect_all(state)

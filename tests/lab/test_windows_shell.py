@@ -100,7 +100,6 @@ def test_wsl_lists_the_default_distribution_first(machine: Machine) -> None:
 )
 def test_stopping_is_noted_and_handed_on(machine: Machine, arguments: list[str], names: str) -> None:
     hook = machine.drive / "lab/hooks/wsl-stopped"
-    hook.parent.mkdir()
     hook.write_text(f"#!/bin/sh\necho $* > {machine.drive}/stopped\n")
     hook.chmod(0o755)
     assert machine.run("wsl.exe", *arguments)[:2] == (0, b"")

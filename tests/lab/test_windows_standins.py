@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,21 @@ from provision.domain.portproxy import REGISTRY_KEY, Rule
 from provision.domain.windows_door import TASK_NAME
 from provision.domain.windows_ports import parse_ports
 
+ROOT = Path(__file__).parents[2]
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path / "c")
+
+def test_every_program_of_windows_that_a_deploy_calls_has_a_stand_in_and_none_is_powershell(
+    machine: Machine,
+) -> None:
+    called = set()
+    for folder in ("provision", "tasks", "templates"):
+        for path in (ROOT / folder).rglob("*.*"):
+            if path.suffix in {".py", ".j2", ".md"}:
+                text = path.read_text("utf-8")
+                assert not re.search(r"powershell\.exe|\bpwsh\b", text, re.IGNORECASE), path
+                called |= set(re.findall(r"""(?:program\(\w+, |self\._programs / )"(\w+\.exe)\"""", text))
+    programs = machine.drive / "Windows/System32"
+    assert called == {path.name for path in programs.iterdir() if path.suffix == ".exe"}
 
 
 def test_reg_prints_as_windows_does(machine: Machine) -> None:
@@ -116,5 +128,5 @@ def test_ports_are_shown_as_windows_shows_them(machine: Machine, locale: str) ->
     assert ("0.0.0.0", 8080, 3204) in found.listeners
     assert found.processes[3204].services == ("iphlpsvc",)
     assert found.excluded == ((5357, 5357), (49691, 49790))
-    assert (found.holder(8080), found.holder(81)) == (None, None)
-    assert "HTTP.sys" in str(found.holder(445))
+    assert (found.holder(8080, {8080}), found.holder(81, {8080})) == (None, None)
+    assert "HTTP.sys" in str(found.holder(445, ()))

@@ -11,7 +11,15 @@ from dotenv import dotenv_values
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.domain.dify_env import difference, initial, managed, published_port, with_values
+from provision.domain.dify_env import (
+    difference,
+    has_https,
+    initial,
+    managed,
+    parse,
+    published_port,
+    with_values,
+)
 from provision.domain.secrets import ALL, DIFY, RECIPES, SSH_KEY, Kind
 from provision.domain.settings import DifySettings
 
@@ -62,6 +70,7 @@ def test_what_is_written_is_what_is_read(values: dict[str, str]) -> None:
     assert with_values(text, values) == text
     read = dotenv_values(stream=StringIO(text), interpolate=False)
     assert {name: read[name] for name in values} == values
+    assert {name: parse(text)[name] for name in values} == values
 
 
 def test_the_difference_names_variables_and_never_values() -> None:
@@ -116,10 +125,39 @@ def test_a_tunnels_key_is_one_that_ssh_and_paramiko_read() -> None:
 
 
 def test_the_published_port_is_read_back() -> None:
-    assert published_port(EXAMPLE) == 80
-    assert published_port(with_values(EXAMPLE, managed(DifySettings(port=8081), "http://h"))) == 8081
-    assert published_port("EXPOSE_NGINX_PORT=80\r\nEXPOSE_NGINX_PORT='127.0.0.1:8080'\r\n") == 8080
-    assert published_port("# EXPOSE_NGINX_PORT=1\nEXPOSE_NGINX_PORT=\n") is None
+    assert published_port(parse(EXAMPLE)) == 80
+    assert published_port(parse(with_values(EXAMPLE, managed(DifySettings(port=8081), "http://h")))) == 8081
+    assert published_port(parse("EXPOSE_NGINX_PORT=80\r\nEXPOSE_NGINX_PORT='127.0.0.1:8080'\r\n")) == 8080
+    assert published_port(parse("# EXPOSE_NGINX_PORT=1\nEXPOSE_NGINX_PORT=\n")) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "port"),
+    [
+        ('EXPOSE_NGINX_PORT="81"', 81),
+        ("EXPOSE_NGINX_PORT='81'", 81),
+        ("EXPOSE_NGINX_PORT=127.0.0.1:81", 81),
+        ('EXPOSE_NGINX_PORT="127.0.0.1:81" # only here', 81),
+        ("EXPOSE_NGINX_PORT=[::1]:81", 81),
+        ("EXPOSE_NGINX_PORT=81 # the LAN's", 81),
+        ("EXPOSE_NGINX_PORT=81\t# the LAN's", 81),
+        ("  export  EXPOSE_NGINX_PORT = 81  ", 81),
+        ("EXPOSE_NGINX_PORT=81\r", 81),
+        ("EXPOSE_NGINX_PORT= # none", None),
+        ("EXPOSE_NGINX_PORT=81#2", None),
+        ("EXPOSE_NGINX_PORT=8080-8090", None),
+        ("EXPOSE_NGINX_PORT=${PORT:-81}", None),
+        ("MY_EXPOSE_NGINX_PORT=81", None),
+    ],
+)
+def test_every_spelling_of_the_published_port(line: str, port: int | None) -> None:
+    assert published_port(parse(f"A=1\n{line}\nB=2\n")) == port
+
+
+def test_https_is_on_by_one_word_only() -> None:
+    for line, on in (("true", True), ('"true"  # yes', True), ("True", False), ("1", False), ("", False)):
+        assert has_https(parse(f"NGINX_HTTPS_ENABLED={line}")) is on
+    assert not has_https({})
 
 
 def test_a_debugging_port_that_is_taken_back_is_difys_default_again() -> None:

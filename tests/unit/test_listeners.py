@@ -53,17 +53,17 @@ def test_a_host_whose_listeners_cannot_be_told(tmp_path: Path) -> None:
 
 def test_ports_that_docker_publishes() -> None:
     lines = [
-        "/docker-nginx-1|80/tcp|0.0.0.0|81|docker",
-        "/docker-nginx-1|80/tcp|::|81|docker",
+        "/docker-nginx-1|80/tcp|0.0.0.0|81|docker|/opt/dify/docker",
+        "/docker-nginx-1|80/tcp|::|81|docker|/opt/dify/docker",
         "",
-        "/registry|5000/tcp||5000|",
-        "/dns|53/udp|127.0.0.1|53|home",
+        "/registry|5000/tcp||5000||",
+        "/dns|53/udp|127.0.0.1|53|home|/srv/a|b",
     ]
     assert PublishedPorts().process(lines) == [
-        Published("0.0.0.0", 81, "tcp", "docker-nginx-1", "docker"),
-        Published("[::]", 81, "tcp", "docker-nginx-1", "docker"),
+        Published("0.0.0.0", 81, "tcp", "docker-nginx-1", "docker", "/opt/dify/docker"),
+        Published("[::]", 81, "tcp", "docker-nginx-1", "docker", "/opt/dify/docker"),
         Published("0.0.0.0", 5000, "tcp", "registry", ""),
-        Published("127.0.0.1", 53, "udp", "dns", "home"),
+        Published("127.0.0.1", 53, "udp", "dns", "home", "/srv/a|b"),
     ]
 
 

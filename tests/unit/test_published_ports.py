@@ -8,8 +8,8 @@ import pytest
 
 from provision.domain import published
 from provision.domain.deployment import Deployment, deployment
-from provision.domain.listeners import Listener
-from provision.domain.published import Publication, parse_published
+from provision.domain.listeners import Listener, Published
+from provision.domain.portproxy import Rule
 from provision.domain.settings import DifySettings
 from provision.domain.windows_ports import Process, WindowsPorts, parse_ports
 
@@ -48,7 +48,7 @@ def test_every_language_of_windows_says_the_same(netstat: str, other: str) -> No
     ],
 )
 def test_who_has_a_port_of_windows(port: int, who: str) -> None:
-    assert (windows().holder(port) or "").startswith(who)
+    assert (windows().holder(port, {81}) or "").startswith(who)
 
 
 @pytest.mark.parametrize(
@@ -61,24 +61,22 @@ def test_who_has_a_port_of_windows(port: int, who: str) -> None:
     ],
 )
 def test_what_is_free_on_windows(port: int, why: str) -> None:
-    assert windows().holder(port) is None, why
+    assert windows().holder(port, {81}) is None, why
 
 
 def test_a_port_that_ip_helper_listens_on_is_not_lost_to_a_range() -> None:
     found = WindowsPorts((("0.0.0.0", 81, 7),), {7: Process("svchost.exe", ("iphlpsvc",))}, ((80, 90),))
-    assert found.holder(81) is None
-    assert found.holder(82) is not None
+    assert found.holder(81, {81}) is None
+    assert found.holder(82, {81}) is not None
+
+
+def test_ip_helper_without_a_rule_of_ipv4_listens_for_another_kind_of_rule() -> None:
+    assert str(windows().holder(81, ())).startswith("IP Helper (process 6588 of Windows), for a rule of")
 
 
 def test_without_any_listener_the_programs_did_not_run() -> None:
     assert parse_ports(b"", b"", b"") is None
     assert parse_ports(b"\r\n/init: exec format error", b"", b"") is None
-
-
-def test_ports_of_containers() -> None:
-    assert parse_published("0.0.0.0:81->80/tcp, [::]:81->80/tcp, 443/tcp, 0.0.0.0:53->53/udp") == {81}
-    assert parse_published("127.0.0.1:5003-5004->5003-5004/tcp") == {5003, 5004}
-    assert parse_published("") == frozenset()
 
 
 LISTENING = (
@@ -90,8 +88,12 @@ LISTENING = (
     Listener("0.0.0.0", 84, "udp", program="dnsmasq", pids=(13,)),
 )
 CONTAINERS = [
-    Publication("docker-nginx-1", OURS, frozenset({81, 9443})),
-    Publication("wordpress", "/srv/blog", frozenset({8080})),
+    Published("0.0.0.0", 81, container="docker-nginx-1", folder=OURS),
+    Published("[::]", 81, container="docker-nginx-1", folder=OURS),
+    Published("0.0.0.0", 9443, container="docker-nginx-1", folder=OURS),
+    Published("0.0.0.0", 53, "udp", container="docker-dns-1", folder=OURS),
+    Published("0.0.0.0", 8080, container="wordpress", folder="/srv/blog"),
+    Published("0.0.0.0", 444, "udp", container="quic", folder="/srv/blog"),
 ]
 
 
@@ -102,6 +104,7 @@ CONTAINERS = [
         (9443, None),
         (82, None),
         (84, None),
+        (444, None),
         (8080, "the container wordpress"),
         (443, "apache2 (process 11) on 127.0.0.1"),
         (83, "a process of www-data"),
@@ -109,7 +112,19 @@ CONTAINERS = [
 )
 def test_who_has_a_port_of_the_dify_host(port: int, who: str | None) -> None:
     own = published.ours(CONTAINERS, OURS)
+    assert own == {81, 9443}
     assert published.linux_holder(LISTENING, CONTAINERS, own)(port) == who
+
+
+def test_who_has_a_port_of_windows_by_a_rule() -> None:
+    """``*`` is a key of its own beside ``0.0.0.0``; both listen on the port."""
+    holder = published.rule_holder([Rule("*", 81, "nas", 80), Rule("192.168.1.117", 443, "10.0.0.9", 443)])
+    assert holder(80) is None
+    assert holder(81) == (
+        "the port proxy rule *:81 -> nas:80 of Windows, not made by this deploy "
+        "(netsh interface portproxy delete v4tov4 listenport=81),"
+    )
+    assert "delete v4tov4 listenport=443 listenaddress=192.168.1.117)" in str(holder(443))
 
 
 def test_a_clash_names_setting_holder_and_a_free_port() -> None:
@@ -166,7 +181,15 @@ def test_auto_finds_nothing() -> None:
 
 
 def test_what_the_lan_needs() -> None:
-    assert published.lan_ports(DifySettings()) == [81]
-    assert published.lan_ports(DifySettings(lan_access=None, plugin_debugging_port=5003)) == []
+    assert published.lan_ports(DifySettings(), {}) == [81]
+    assert published.lan_ports(DifySettings(lan_access=None, plugin_debugging_port=5003), {}) == []
     everything = DifySettings(plugin_debugging_port=5003, env={"NGINX_HTTPS_ENABLED": "true"})
-    assert published.lan_ports(everything) == [81, 443, 5003]
+    assert published.lan_ports(everything, {}) == [81, 443, 5003]
+
+
+def test_the_lan_needs_what_difys_own_file_switches_on() -> None:
+    on, off = {"NGINX_HTTPS_ENABLED": "true"}, {"NGINX_HTTPS_ENABLED": "false"}
+    assert published.lan_ports(DifySettings(), on) == [81, 443]
+    assert published.lan_ports(DifySettings(), off) == [81]
+    assert published.lan_ports(DifySettings(env=off), on) == [81]
+    assert published.lan_ports(DifySettings(env=on), off) == [81, 443]

@@ -6,11 +6,11 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from test_facts import ask
 
 from provision.domain.portproxy import Rule
-from provision.domain.published import Publication
 from provision.domain.windows_door import Result
-from provision.domain.wsl_network import Way
+from provision.domain.wsl_network import Way, way
 from provision.facts import docker, windows, windows_network
 
 FIXTURES = Path(__file__).parents[1] / "fixtures/windows"
@@ -68,7 +68,7 @@ def test_ports_of_windows() -> None:
     ]
     found = windows_network.PortsOfWindows().process([_line(each) for each in printed])
     assert found
-    assert (found.holder(443), "mysqld.exe" in str(found.holder(3306))) == (None, True)
+    assert (found.holder(443, ()), "mysqld.exe" in str(found.holder(3306, ()))) == (None, True)
     assert windows_network.PortsOfWindows().process(["", "", ""]) is None
     assert windows_network.PortsOfWindows().process([]) is None
 
@@ -84,30 +84,42 @@ def test_firewall_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("printed", "way"),
+    ("desktop", "mode", "found"),
     [
-        (["mode nat"], Way.PORT_PROXY),
-        (["mode"], Way.PORT_PROXY),
-        (["mode virtioproxy"], Way.PORT_PROXY),
-        (["desktop", "mode nat"], Way.DESKTOP),
-        (["loopback0", "mode mirrored"], Way.MIRRORED),
-        (["loopback0", "mode"], Way.MIRRORED),
-        (["loopback0", "mode nat"], Way.PORT_PROXY),
-        (["mode bridged"], Way.BRIDGED),
+        (False, "nat", Way.PORT_PROXY),
+        (False, "", Way.PORT_PROXY),
+        (False, "virtioproxy", Way.PORT_PROXY),
+        (True, "nat", Way.DESKTOP),
+        (True, "mirrored", Way.DESKTOP),
+        (False, "mirrored", Way.MIRRORED),
+        (False, "bridged", Way.BRIDGED),
     ],
 )
-def test_the_way_to_the_lan(printed: list[str], way: Way) -> None:
-    assert windows_network.WayToTheLan().process(printed) is way
-    assert way.forwards == (way is Way.PORT_PROXY)
+def test_the_way_to_the_lan(desktop: bool, mode: str, found: Way) -> None:
+    assert way(desktop, mode) is found
+    assert found.forwards == (found is Way.PORT_PROXY)
 
 
-def test_published_ports_and_the_choice_of_auto() -> None:
-    ports = "0.0.0.0:81->80/tcp, [::]:81->80/tcp"
-    rows = [f"docker-nginx-1|/opt/dify/docker|{ports}", "redis||6379/tcp"]
-    assert docker.Publications().process(rows) == [
-        Publication("docker-nginx-1", "/opt/dify/docker", frozenset({81})),
-        Publication("redis", "", frozenset()),
-    ]
-    assert docker.NginxPort().process(["EXPOSE_NGINX_PORT=80", "EXPOSE_NGINX_PORT=8081"]) == 8081
-    assert docker.NginxPort().process(["EXPOSE_NGINX_PORT='127.0.0.1:8080'"]) == 8080
-    assert docker.NginxPort().process([]) is None
+@pytest.mark.parametrize(
+    ("wslinfo", "mode"), [("echo Mirrored", "mirrored"), ("echo nat", "nat"), ("exit 127", "")]
+)
+def test_the_mode_of_the_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wslinfo: str, mode: str
+) -> None:
+    program = tmp_path / "wslinfo"
+    program.write_text(f'#!/bin/sh\n[ "$*" = --networking-mode ] || exit 9\n{wslinfo}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert ask(windows_network.NetworkingMode) == mode
+
+
+def test_what_a_dify_says_of_its_ports_and_nothing_else(tmp_path: Path) -> None:
+    assert ask(docker.NginxVariables, folder=str(tmp_path)) == {}
+    (tmp_path / ".env").write_text(
+        "SECRET_KEY=never\r\n# EXPOSE_NGINX_PORT=1\r\nEXPOSE_NGINX_PORT=80\r\n"
+        'export EXPOSE_NGINX_PORT = "127.0.0.1:8080" # mine\r\nNGINX_HTTPS_ENABLED=true\r\nNGINX_PORT=82\r\n'
+    )
+    assert ask(docker.NginxVariables, folder=str(tmp_path)) == {
+        "EXPOSE_NGINX_PORT": "127.0.0.1:8080",
+        "NGINX_HTTPS_ENABLED": "true",
+    }
