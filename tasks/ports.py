@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api.exceptions import DeployError
 
 from provision.domain import published
+from provision.domain.bootstrap import NO_INTEROP, bootstrap_line
 from provision.domain.deployment import Deployment
 from provision.domain.port_settings import AUTO
 from provision.domain.portproxy import ForeignRuleError, Rule, difference
@@ -16,17 +17,15 @@ from provision.domain.windows_door import TASK_NAME
 from provision.facts.docker import NginxPort, Publications
 from provision.facts.listeners import Listeners
 from provision.facts.windows import (
-    DoorRegistered,
     DoorSettings,
     IsWsl,
     OwnedRules,
     PortProxyRules,
+    TaskRegistered,
     WslAddress,
 )
 from provision.facts.windows_network import PortsOfWindows, WayToTheLan
 from provision.operations.dify_stack import compose_dir
-from provision.operations.windows import NO_INTEROP
-from provision.operations.windows_door import build_door
 
 
 def resolved(deployment: Deployment) -> Deployment:
@@ -62,15 +61,15 @@ def port_problems(deployment: Deployment) -> Iterator[str]:
     if not wsl or dify.lan_access is None:
         return
     ports = published.lan_ports(dify)
-    if not host.get_fact(DoorRegistered):
+    if not host.get_fact(TaskRegistered, task=TASK_NAME):
         yield (
-            f"Windows has no task that opens ports for us. {build_door(ports)}, "
+            f"Windows has no task that opens ports for us. {bootstrap_line(ports)}, "
             "or set dify.lan_access to None"
         )
     elif refused := sorted({*ports} - {*(_allowed(deployment) or [])}):
         yield (
             f"the administrator of Windows has not allowed port {', '.join(map(str, refused))}. "
-            f"{build_door([*(_allowed(deployment) or []), *ports])}"
+            f"{bootstrap_line(refused)}"
         )
     yield from _foreign_rules(ports)
 
@@ -107,7 +106,9 @@ def _holder(deployment: Deployment) -> Holder:
 
 def _allowed(deployment: Deployment) -> list[int] | None:
     """Ports that the door may open, where it is needed and there."""
-    if deployment.dify.lan_access is None or not host.get_fact(IsWsl) or not host.get_fact(DoorRegistered):
+    if deployment.dify.lan_access is None or not host.get_fact(IsWsl):
+        return None
+    if not host.get_fact(TaskRegistered, task=TASK_NAME):
         return None
     settings = host.get_fact(DoorSettings)
     return sorted(settings.allowed_ports) if settings else []
