@@ -22,8 +22,8 @@ RULE_PREFIX = "dify-vllm-deploy-tcp-"
 ANY, LOCAL_SUBNET = "Any", "LocalSubnet"
 PROFILES = ("Domain", "Private", "Public")
 
-# The fields that decide whom a rule lets in over IPv4. Most of them narrow a rule down, or tie it to programs,
-# accounts or releases of Windows, and one of ours has none of those. Names, descriptions, IPv6 and ICMP do not.
+# The fields that decide whom a rule lets in over IPv4; names, descriptions, IPv6 and ICMP do not. Most of
+# them narrow a rule down, or tie it to programs, accounts or releases of Windows: ours have none of those.
 DECIDING = {
     "Action", "Active", "Dir", "Protocol", "Profile", "LPort", "LPort2_10", "LPort2_20", "RPort", "RPort2_10",
     "LA4", "RA4", "RA42", "IF", "IFType", "App", "AppPkgId", "Svc", "Platform", "Platform2", "SkipVer", "TTK",
