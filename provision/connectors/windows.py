@@ -36,7 +36,7 @@ class Said:
     lines: list[str]
 
     def __str__(self) -> str:
-        return f"Windows said: {' '.join(' '.join(self.lines).split()) or 'nothing'}"
+        return f"Windows said: {' '.join(' '.join(self.lines).split()).rstrip('.') or 'nothing'}"
 
 
 class Output:

@@ -53,12 +53,10 @@ class Machine:
 
     def a_service_may_forward(self) -> bool:
         """Whether a service of the distribution can have Windows forward a port, by a program of Windows."""
-        words = ("interface", "portproxy", "add", "v4tov4", "9999", "127.0.0.1")
         netsh = self.drive / "Windows/System32/netsh.exe"
-        done = subprocess.run(
-            [netsh, *words], check=False, capture_output=True, env={"PATH": "/usr/bin:/bin"}
-        )
-        return done.returncode == 0
+        words = ("interface", "portproxy", "add", "v4tov4", "9999", "127.0.0.1")
+        environment = {"PATH": "/usr/bin:/bin"}
+        return subprocess.run([netsh, *words], check=False, env=environment).returncode == 0
 
     def netsh(self, verb: str, *arguments: str, elevated: bool = True) -> tuple[int, bytes, bytes]:
         return self.run("netsh.exe", "interface", "portproxy", verb, "v4tov4", *arguments, elevated=elevated)
