@@ -6,26 +6,25 @@ It reads one request file, which anybody who controls the WSL distribution can w
 hostile: only data is taken from it, each field is checked, nothing of it is ever executed, and no file is
 written where a user could have planted a link. What it may do is fixed: have Windows forward the allowed ports
 to an address of the WSL network, and have its firewall let others in on them. Rules that it has not made itself
-stay as they are, and the firewall stays on.
+stay as they are, and the firewall stays on. Parsed by the project's tests; not run on a real Windows yet.
 
 In this folder, which only administrators may write:
   settings.json     the ports that the administrator allowed
   owned-rules.txt   the rules that this script has made, "address/port" a line
-  used-nonces.txt   requests that were carried out or refused after their form was accepted
+  used-nonces.txt   the last requests that were carried out, or refused after their form was accepted
   result.json       the answer to the last request; everybody may read it
-
-Parsed by the project's tests; not run on a real Windows yet.
 #>
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
-
 $RequestFile = Join-Path $env:ProgramData 'dify-vllm-deploy\request.json'
 $OwnedFile = Join-Path $PSScriptRoot 'owned-rules.txt'
+$UsedFile = Join-Path $PSScriptRoot 'used-nonces.txt'
 $RulesKey = 'HKLM:\SYSTEM\CurrentControlSet\Services\PortProxy\v4tov4\tcp'
 $Netsh = Join-Path $env:SystemRoot 'System32\netsh.exe'
 $FirewallKey = 'HKLM:\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules'
 $RulePrefix = 'dify-vllm-deploy-tcp-'
 $MaxBytes = 16384
+$RememberedNonces = 1000
 $Malformed = 'the request does not have the form that this door accepts'
 $Replayed = 'this request was handled before'
 $PortRefused = 'port {0} is not among the ports that the administrator allowed: {1}'
@@ -38,7 +37,7 @@ $NotOpened = 'Windows did not make the wanted change of its firewall, the regist
 function Test-Fields($Object, [string[]] $Names) {
     if ($Object -isnot [Management.Automation.PSCustomObject]) { return $false }
     $found = @($Object.PSObject.Properties | ForEach-Object { $_.Name })
-    return (($found | Sort-Object) -join ',') -ceq (($Names | Sort-Object) -join ',')
+    return $found.Count -eq $Names.Count -and @($Names | Where-Object { $found -ccontains $_ }).Count -eq $found.Count
 }
 
 function Test-Number($Value, [int] $Low, [int] $High) {
@@ -75,9 +74,8 @@ function Test-Opening($Opening) {
     $remotes, $names = $Opening.remote_addresses, $Opening.profiles
     if (-not (Test-Number $Opening.port 1 65535)) { return $false }
     if (-not ((Test-Set $remotes 32) -and (Test-Set $names 3))) { return $false }
-    foreach ($name in $names) {
-        if ($name -isnot [string] -or @('Domain', 'Private', 'Public') -cnotcontains $name) { return $false }
-    }
+    $known = @($names | Where-Object { $_ -is [string] -and @('Domain', 'Private', 'Public') -ccontains $_ })
+    if ($known.Count -ne $names.Count) { return $false }
     foreach ($remote in $remotes) { if (-not (Test-Remote $remote)) { return $false } }
     return $remotes.Count -eq 1 -or ($remotes -cnotcontains 'Any' -and $remotes -cnotcontains 'LocalSubnet')
 }
@@ -91,15 +89,10 @@ function Get-Part($Request, [string] $Name) {
 }
 
 function Read-Request {
-    # Whatever is wrong, the answer is the same: the file could be a link to one that its writer cannot read.
-    try {
-        $file = Get-Item -LiteralPath $RequestFile -Force
-        if ($file.Attributes -band [IO.FileAttributes]::ReparsePoint) { throw $Malformed }
-        if ($file.Length -gt $MaxBytes) { throw $Malformed }
-        $request = [IO.File]::ReadAllText($RequestFile, [Text.Encoding]::UTF8) | ConvertFrom-Json
-    }
-    catch { throw $Malformed }
-    if ($request -isnot [Management.Automation.PSCustomObject]) { throw $Malformed }
+    $file = Get-Item -LiteralPath $RequestFile -Force
+    if ($file.Attributes -band [IO.FileAttributes]::ReparsePoint -or $file.Length -gt $MaxBytes) { throw $Malformed }
+    $text = [IO.File]::ReadAllText($RequestFile, [Text.Encoding]::UTF8)
+    $request = $text | ConvertFrom-Json
     $parts = @('port_proxy', 'firewall' | Where-Object { $request.PSObject.Properties[$_] })
     if (-not (Test-Fields $request (@('version', 'nonce') + $parts))) { throw $Malformed }
     if (-not (Test-Number $request.version 1 1) -or $request.nonce -isnot [string]) { throw $Malformed }
@@ -108,14 +101,19 @@ function Read-Request {
     $openings = Get-Part $request 'firewall'
     if ($null -eq $rules -and $null -eq $openings) { throw $Malformed }
     $places = @()
+    $fields = 2 + $parts.Count
     foreach ($rule in $rules) {
         if (-not (Test-Rule $rule)) { throw $Malformed }
         $places += '{0}/{1}' -f $rule.listen_address, $rule.listen_port
+        $fields += 4
     }
     foreach ($opening in $openings) {
         if (-not (Test-Opening $opening)) { throw $Malformed }
         $places += 'firewall/{0}' -f $opening.port
+        $fields += 3
     }
+    # Of fields with one name only the last is left here, without a word: there may be no more than were seen.
+    if ([regex]::Matches($text, '"\s*:').Count -ne $fields) { throw $Malformed }
     if (@($places | Select-Object -Unique).Count -ne $places.Count) { throw $Malformed }
     return @{ nonce = $request.nonce; rules = $rules; openings = $openings }
 }
@@ -140,10 +138,8 @@ function Assert-InWsl([string] $Address) {
     }
 }
 
-function Read-Lines([string] $Name) {
-    $path = Join-Path $PSScriptRoot $Name
-    if (Test-Path -LiteralPath $path) { return @([IO.File]::ReadAllLines($path)) }
-    return @()
+function Read-Lines([string] $Path) {
+    if (Test-Path -LiteralPath $Path) { return [IO.File]::ReadAllLines($Path) }
 }
 
 function Get-Rules {
@@ -161,7 +157,7 @@ function Invoke-Netsh([string] $Verb, [string[]] $Arguments) {
 }
 
 function Set-Rules([hashtable] $Wanted, $Result) {
-    $owned = @(Read-Lines 'owned-rules.txt')
+    $owned = @(Read-Lines $OwnedFile)
     $current = Get-Rules
     $ports = @($Wanted.Keys | ForEach-Object { $_.Split('/')[1] })
     foreach ($key in $current.Keys) {
@@ -183,8 +179,8 @@ function Set-Rules([hashtable] $Wanted, $Result) {
         if ($current[$key] -cne $Wanted[$key]) {
             $address, $port = $key.Split('/')
             $toAddress, $toPort = $Wanted[$key].Split('/')
-            Invoke-Netsh 'set' @("listenaddress=$address", "listenport=$port",
-                "connectaddress=$toAddress", "connectport=$toPort")
+            Invoke-Netsh 'set' @("listenaddress=$address", "listenport=$port", "connectaddress=$toAddress",
+                "connectport=$toPort")
             $Result.applied += '{0} -> {1}' -f $key, $Wanted[$key]
         }
     }
@@ -219,15 +215,19 @@ function Set-Openings($Openings, $Result) {
         $Result.applied += $name
     }
     $after = @(Get-OpeningNames)
-    if ($after.Count -ne $Openings.Count) { throw ($NotOpened -f ($after -join ', ')) }
+    $wanted = @($Openings | ForEach-Object { "$RulePrefix$($_.port)" } | Sort-Object)
+    if (($after -join ',') -cne ($wanted -join ',')) { throw ($NotOpened -f ($after -join ', ')) }
 }
 
 $result = @{ version = 1; nonce = $null; ok = $false; message = ''; applied = @(); removed = @() }
 try {
-    $request = Read-Request
+    # Whatever is wrong, the answer is the same: the file could be a link to one that its writer cannot read.
+    try { $request = Read-Request } catch { throw $Malformed }
     $result.nonce = $request.nonce
-    if (@(Read-Lines 'used-nonces.txt') -ccontains $request.nonce) { throw $Replayed }
-    [IO.File]::AppendAllText((Join-Path $PSScriptRoot 'used-nonces.txt'), $request.nonce + "`r`n")
+    # This keeps a file that was left there from being carried out again; who can put an old one back can write anew.
+    $used = @(Read-Lines $UsedFile)
+    if ($used -ccontains $request.nonce) { throw $Replayed }
+    [IO.File]::WriteAllLines($UsedFile, [string[]] @($used + $request.nonce | Select-Object -Last $RememberedNonces))
     $settings = [IO.File]::ReadAllText((Join-Path $PSScriptRoot 'settings.json')) | ConvertFrom-Json
     $allowed = @($settings.allowed_ports | Sort-Object)
     $ports = @(foreach ($r in $request.rules) { $r.listen_port }) + @(foreach ($o in $request.openings) { $o.port })

@@ -9,6 +9,7 @@ from pyinfra.api.exceptions import DeployError
 
 from provision.domain import published
 from provision.domain.addresses import EVERYWHERE
+from provision.domain.bootstrap import NO_INTEROP, bootstrap_line
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import published_port
 from provision.domain.port_settings import AUTO
@@ -19,17 +20,17 @@ from provision.domain.windows_door import TASK_NAME
 from provision.facts.docker import NginxVariables
 from provision.facts.listeners import Listeners, PublishedPorts
 from provision.facts.windows import (
-    DoorRegistered,
     DoorSettings,
     IsWsl,
     OwnedRules,
     PortProxyRules,
+    TaskRegistered,
     WslAddress,
 )
 from provision.facts.windows_network import PortsOfWindows
 from provision.operations.dify_stack import compose_dir
-from provision.operations.windows import NO_INTEROP, way_to_the_lan
-from provision.operations.windows_door import UNREADABLE_SETTINGS, build_door
+from provision.operations.windows import way_to_the_lan
+from provision.operations.windows_door import UNREADABLE_SETTINGS
 
 
 def resolved(deployment: Deployment) -> Deployment:
@@ -69,17 +70,17 @@ def port_problems(deployment: Deployment) -> Iterator[str]:
     if not wsl or dify.lan_access is None:
         return
     ports = lan_ports(dify)
-    if not host.get_fact(DoorRegistered):
+    if not host.get_fact(TaskRegistered, task=TASK_NAME):
         yield (
-            f"Windows has no task that opens ports for us. {build_door(ports)}, "
+            f"Windows has no task that opens ports for us. {bootstrap_line(ports)}, "
             "or set dify.lan_access to None"
         )
     elif allowed is None:
-        yield f"{UNREADABLE_SETTINGS}. {build_door(ports)}"
+        yield f"{UNREADABLE_SETTINGS}. {bootstrap_line(ports)}"
     elif refused := sorted({*ports} - {*allowed}):
         yield (
             f"the administrator of Windows has not allowed port {', '.join(map(str, refused))}. "
-            f"{build_door([*allowed, *ports])}"
+            f"{bootstrap_line(refused)}"
         )
 
 
@@ -128,7 +129,9 @@ def _holder(deployment: Deployment, wanted: list[Rule]) -> Holder:
 
 def _allowed(deployment: Deployment) -> list[int] | None:
     """Ports that the door may open; ``None`` where it is not needed, is not there, or cannot be asked."""
-    if deployment.dify.lan_access is None or not host.get_fact(IsWsl) or not host.get_fact(DoorRegistered):
+    if deployment.dify.lan_access is None or not host.get_fact(IsWsl):
+        return None
+    if not host.get_fact(TaskRegistered, task=TASK_NAME):
         return None
     settings = host.get_fact(DoorSettings)
     return sorted(settings.allowed_ports) if settings else None

@@ -18,8 +18,7 @@ from provision.domain.model_files import ModelFiles
 from provision.domain.model_size import Model, known
 from provision.domain.packages import Packages, packages
 from provision.domain.room import Need, disk_problems, environment_need, model_need
-from provision.domain.settings import DifySettings, ModelRole
-from provision.domain.wsl_settings import HOLD_TASK
+from provision.domain.settings import ModelRole
 from provision.facts.files import ClosedFolder
 from provision.facts.hardware import FolderSizes, FreeSpace, NvidiaSmi
 from provision.facts.init import Systemd
@@ -27,13 +26,11 @@ from provision.facts.listeners import Listeners
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import EnvironmentStamp
 from provision.facts.windows import IsWsl
-from provision.facts.wsl import HoldRegistered
 from provision.operations.python import fingerprint
 from provision.operations.vllm import environment_dir
-from provision.operations.windows_door import build_door
 from provision.templates import text
-from tasks.ports import lan_ports
 from tasks.ports import port_problems as published_problems
+from tasks.wsl import wsl_problems
 
 # The first releases with Python 3.11, which the pinned packages of vLLM want.
 OLDEST = {"Debian": 12, "Ubuntu": 24}
@@ -53,8 +50,7 @@ def preflight(deployment: Deployment) -> None:
         problems += _fits(servers)
     problems += _supervisor_of_tunnels(deployment)
     problems += published_problems(deployment)
-    if host.name == deployment.dify_host and host.get_fact(IsWsl):
-        problems += _hold(deployment.dify)
+    problems += wsl_problems(deployment)
     if problems:
         lines = "\n".join(f"  {host.name}: {problem}" for problem in problems)
         raise DeployError(f"Refused before anything was touched:\n{lines}")
@@ -156,11 +152,3 @@ def _needs(
             revisions = host.get_fact(ModelRevisions, beginnings=server.revisions)
             caches = host.get_fact(ModelScopeCopies, model=settings.model)
             yield model_need(server, model.weights, [*revisions, *caches])
-
-
-def _hold(dify: DifySettings) -> Iterator[str]:
-    if not host.get_fact(HoldRegistered):
-        yield (
-            f"Windows has no task '{HOLD_TASK}' that starts this distribution at boot and holds it. "
-            f"{build_door(lan_ports(dify))}"
-        )

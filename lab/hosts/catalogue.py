@@ -140,14 +140,15 @@ def _dify_wsl(real_dify: bool) -> Container:
 
 def _windows() -> Container:
     """A network namespace of its own, on the LAN too: its sshd, and the ports that it forwards to WSL."""
-    program = paths.ROOT / "lab" / "windows"
+    program, bootstrap = paths.ROOT / "lab" / "windows", paths.ROOT / "bootstrap"
     return Container(
         WINDOWS,
         images.WINDOWS,
         options=(
             "--init",
             "--cap-add=NET_ADMIN",
-            f"--volume={program}:/opt/windows:ro",
+            f"--volume={program}:/opt/project/lab/windows:ro",
+            f"--volume={bootstrap}:/opt/project/bootstrap:ro",
             f"--volume={drive_c.VOLUME}:/mnt/c",
         ),
         command=(
@@ -155,7 +156,7 @@ def _windows() -> Container:
             "sh",
             "-c",
             f"ip route replace {ELSEWHERE_SUBNET} via {NEIGHBOUR.ip}"
-            " && exec python3 /opt/windows/forwarder.py /mnt/c",
+            " && exec python3 /opt/project/lab/windows/forwarder.py /mnt/c",
         ),
         lan_ip=WINDOWS_ON_THE_LAN,
         files={
@@ -163,7 +164,7 @@ def _windows() -> Container:
             "/etc/lab/id_windows": File(paths.WINDOWS_KEY.read_bytes(), 0o600),
             "/mnt/c/ProgramData/ssh/administrators_authorized_keys": File(keys.public(paths.SSH_KEY), 0o600),
         },
-        runs=(program / "forwarder.py", program / "packet_filter.py"),
+        runs=(program / "forwarder.py", program / "packet_filter.py", bootstrap / "door.ps1"),
         keeps_state=False,  # what Windows remembers is on its drive
     )
 

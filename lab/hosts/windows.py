@@ -15,6 +15,7 @@ from lab.docker import Docker
 from lab.paths import WSL_ADDRESS
 
 HOLD_TASK = "dify-vllm-deploy hold"
+RUNNING = "/mnt/c/lab/running"
 SWITCHED_OFF = "/mnt/c/lab/wsl-off"  # image/wsl-init waits while this is there and no task holds WSL
 STOP_SECONDS = 20
 
@@ -32,7 +33,7 @@ def reboot_windows(docker: Docker) -> str:
         The new address of WSL.
     """
     windows, wsl = name_of(WINDOWS), name_of(DIFY_WSL)
-    docker.exec(windows, "touch", SWITCHED_OFF)
+    docker.exec(windows, "sh", "-c", f"touch {SWITCHED_OFF} && rm -rf {RUNNING}")
     docker.run("stop", "-t", str(STOP_SECONDS), wsl, windows)
     old = dify_wsl().ip
     new = next(address for address in WSL_ADDRESSES if address != old)

@@ -24,6 +24,7 @@ from pathlib import Path
 from packet_filter import lets_in
 
 STATE = Path("lab/state.json")
+DOOR_FOLDER = Path("Program Files/dify-vllm-deploy")
 POLL_SECONDS = 0.2
 CONNECT_SECONDS = 10
 RULES_KEY = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\PortProxy\\v4tov4\\tcp"
@@ -32,11 +33,15 @@ Pair = tuple[str, int]
 
 
 def seed(drive: Path) -> None:
-    """Put the programs onto drive C:, and at the very first boot the state that they share."""
+    """Put the programs onto drive C:, and at the very first boot the state that they share.
+
+    Among them is the door's script: an administrator has run bootstrap/windows.ps1 of this checkout.
+    """
     source = Path(__file__).resolve().parent / "drive"
     first_boot = not (drive / STATE).exists()
     ignored = shutil.ignore_patterns("__pycache__", *([] if first_boot else ["*.json", "Users"]))
     shutil.copytree(source, drive, ignore=ignored, dirs_exist_ok=True)
+    shutil.copy(Path(__file__).resolve().parents[2] / "bootstrap/door.ps1", drive / DOOR_FOLDER)
 
 
 def read_rules(state: Path) -> dict[Pair, Pair]:

@@ -16,7 +16,10 @@ RULES_KEY = (
     "\\FirewallRules"
 )
 # Fields that narrow a rule down to what IP Helper is not, or that are not modelled.
-NARROWING = {"RPort", "RPort2_10", "LPort2_10", "LA4", "IF", "IFType", "Security"}
+NARROWING = {
+    "RPort", "RPort2_10", "LPort2_10", "LPort2_20", "LA4", "RA42", "IF", "IFType", "AppPkgId", "LUOwn",
+    "Platform", "Platform2", "SkipVer", "Security", "Security2", "Security2_9", "RMauth", "RUAuth",
+}  # fmt: skip
 
 
 def lets_in(machine: dict[str, Any], port: int, peer: str) -> bool:

@@ -7,11 +7,10 @@ address of Windows; ``ssh_…`` keys speak of Windows' sshd, ``wsl_…`` keys of
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
-from paramiko import AuthenticationException, Channel, Transport
+from paramiko import AuthenticationException, SSHException, Transport
 from paramiko.channel import ChannelStdinFile
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.exceptions import ConnectError
@@ -20,7 +19,9 @@ from pyinfra.connectors.base import DataMeta
 from pyinfra.connectors.ssh import ConnectorData, SSHConnector, connector_data_meta
 from pyinfra.connectors.sshuserclient import SSHClient
 
-from provision.domain.wsl import PREFIX, Distribution, lines, trouble
+from provision.connectors.windows import Output, Said, Windows
+from provision.domain.bootstrap import bootstrap_line
+from provision.domain.wsl import PREFIX, Distribution
 
 if TYPE_CHECKING:
     from pyinfra.api.arguments import ConnectorArguments
@@ -29,10 +30,11 @@ READY = "wsl-is-ready"
 # Bytes of a file a line of base64; a multiple of three, so that the lines can be decoded as one text.
 FILE_LINE = 49152
 
+NEW_KEY = '-PublicKey "ssh-ed25519 AAAA…"'
 KEY_ADVICE = (
     r"Windows takes the keys of administrators from C:\ProgramData\ssh\administrators_authorized_keys, a "
     r"file that only Administrators and SYSTEM may have rights on, and those of other accounts from "
-    r".ssh\authorized_keys in their profile; bootstrap\windows.ps1 puts a key there"
+    rf".ssh\authorized_keys in their profile. {bootstrap_line(options=NEW_KEY)}"
 )
 
 
@@ -70,7 +72,7 @@ class WslConnector(SSHConnector):
         return Distribution(self.data["wsl_distribution"], self.data["wsl_user"], self.data["wsl_exe"])
 
     def connect(self) -> None:
-        """Connect to Windows, and see that the distribution answers.
+        """Connect to Windows, and see that the distribution runs and answers.
 
         Raises:
             ConnectError: with what Windows said, and what to do.
@@ -81,33 +83,37 @@ class WslConnector(SSHConnector):
             if isinstance(error.__context__, AuthenticationException):
                 raise ConnectError(f"{error}. {KEY_ADVICE}") from None
             raise
-        ssh = cast("SSHClient", self.client)
-        self.client = cast("SSHClient", _Inside(ssh, self.distribution))
+        windows = Windows(cast("SSHClient", self.client))
+        try:
+            self._enter(windows)
+        except ConnectError:
+            windows.ssh.close()
+            raise
+        except (OSError, EOFError, SSHException) as error:
+            windows.ssh.close()
+            raise ConnectError(f"the connection to Windows broke: {error!r}") from None
+
+    def _enter(self, windows: Windows) -> None:
+        windows.have_running(self.distribution)
+        self.client = cast("SSHClient", _Inside(windows, self.distribution))
         done, output = self.run_shell_command(StringCommand("echo", READY))
         if not done or READY not in output.stdout_lines:
-            problem = self._explain(ssh, output.output)
-            ssh.close()
-            raise ConnectError(problem)
+            raise ConnectError(windows.explain(self.distribution, Said(1, output.output_lines)))
 
-    def _explain(self, ssh: SSHClient, said: str) -> str:
-        found = trouble(said)
-        words = f"Windows said: {' '.join(said.split()) or 'nothing'}"
-        wanted = self.distribution
-        if found is None:
-            return f"`{wanted.inside('sh')}` does not work. {words}. {self._other_shell(ssh)}"
-        cause = f"{found.cause} ({wanted.name or 'default'})"
-        if found.names_help:
-            cause += f"; it has {', '.join(_on_windows(ssh, wanted.program('--list', '--quiet')))}"
-        return f"{cause}. {found.advice}. {words}"
+    def shut_down(self) -> None:
+        """Stop WSL, and end the connection.
 
-    def _other_shell(self, ssh: SSHClient) -> str:
-        """Only cmd.exe replaces the variable; PowerShell and bash print the words as they are."""
-        if "Windows_NT" in _on_windows(ssh, "echo %OS%"):
-            return "Try that line in a command prompt there, as the same account"
-        return (
-            "Its sshd must start cmd.exe, which is its default: take the value DefaultShell away from "
-            r"HKLM\SOFTWARE\OpenSSH, and look whether this is a Windows at all"
-        )
+        By Windows, which says when it is done. From inside nobody could tell, and a command that came in
+        between would start the distribution again, with the rights of this session.
+
+        Raises:
+            OSError: Windows did not do it.
+        """
+        inside = cast("_Inside", self.client)
+        said = inside.windows.run(self.distribution.program("--shutdown"))
+        inside.close()
+        if said.code:
+            raise OSError(f"{self.host.name}: wsl --shutdown failed. {said}")
 
     def put_file(
         self,
@@ -166,54 +172,31 @@ class _Inside:
     """What pyinfra's connector uses of its ssh client, with commands run in the distribution.
 
     Args:
-        ssh: connected to Windows.
+        windows: the connection.
         distribution: where commands go.
     """
 
-    def __init__(self, ssh: SSHClient, distribution: Distribution) -> None:
-        self._ssh = ssh
+    def __init__(self, windows: Windows, distribution: Distribution) -> None:
+        self.windows = windows
         self._distribution = distribution
 
     def get_transport(self) -> Transport | None:
         """The connection itself, for who opens channels on it."""
-        return self._ssh.get_transport()
+        return self.windows.ssh.get_transport()
 
     def close(self) -> None:
         """End the connection."""
-        self._ssh.close()
+        self.windows.ssh.close()
 
     def exec_command(
         self,
         command: str,
         get_pty: bool = False,  # noqa: ARG002 - with one, Windows reports exit code 0 (paramiko/paramiko#1743)
-    ) -> tuple[ChannelStdinFile, _Output, _Output]:
+    ) -> tuple[ChannelStdinFile, Output, Output]:
         """Run a command; the results are used as those of paramiko."""
         line, first = self._distribution.invocation(command)
-        channel = _session(self._ssh)
+        channel = self.windows.session()
         channel.exec_command(line)
         stdin = channel.makefile_stdin("wb", -1)
         stdin.write(first)
-        return stdin, _Output(channel, channel.recv), _Output(channel, channel.recv_stderr)
-
-
-class _Output:
-    """Lines of a command's output, whatever encoding each is in."""
-
-    def __init__(self, channel: Channel, receive: Callable[[int], bytes]) -> None:
-        self.channel = channel
-        self._receive = receive
-
-    def __iter__(self) -> Iterator[str]:
-        return lines(iter(partial(self._receive, 65536), b""))
-
-
-def _session(ssh: SSHClient) -> Channel:
-    return cast("Transport", ssh.get_transport()).open_session()
-
-
-def _on_windows(ssh: SSHClient, line: str) -> list[str]:
-    """The lines that a command of Windows prints."""
-    channel = _session(ssh)
-    channel.exec_command(line)
-    channel.shutdown_write()
-    return [line for line in _Output(channel, channel.recv) if line.strip()]
+        return stdin, Output(channel, channel.recv), Output(channel, channel.recv_stderr)

@@ -22,9 +22,16 @@ RULE_PREFIX = "dify-vllm-deploy-tcp-"
 ANY, LOCAL_SUBNET = "Any", "LocalSubnet"
 PROFILES = ("Domain", "Private", "Public")
 
-# The fields that decide whom a rule lets in; names, descriptions and the like do not.
-DECIDING = {"Action", "Active", "Dir", "Protocol", "LPort", "LPort2_10", "RPort", "RPort2_10", "Profile",
-            "LA4", "RA4", "App", "Svc", "IF", "IFType", "Security"}  # fmt: skip
+# The fields that decide whom a rule lets in over IPv4; names, descriptions, IPv6 and ICMP do not. Most of
+# them narrow a rule down, or tie it to programs, accounts or releases of Windows: ours have none of those.
+DECIDING = {
+    "Action", "Active", "Dir", "Protocol", "Profile", "LPort", "LPort2_10", "LPort2_20", "RPort", "RPort2_10",
+    "LA4", "RA4", "RA42", "IF", "IFType", "App", "AppPkgId", "Svc", "Platform", "Platform2", "SkipVer", "TTK",
+    "TTK2_22", "TTK2_27", "TTK2_28", "Security", "Security2_9", "Security2", "SecurityRealmId", "RMauth",
+    "RMAuth", "RUAuth", "LUAuth", "LUAuth2_24", "LUOwn", "Defer",
+}  # fmt: skip
+# Flags that decide where they are set; a rule without one means FALSE.
+FLAGS = {"Edge", "LSM", "LOM"}
 _COLUMN_GAP = "    "
 
 
@@ -77,7 +84,9 @@ def deciding(data: str) -> frozenset[str]:
     """The fields of a rule that decide whom it lets in, each in one spelling."""
     pairs = [field.split("=", 1) for field in data.split("|") if "=" in field]
     found = {
-        f"{name}={_range(value) if name == 'RA4' else value}" for name, value in pairs if name in DECIDING
+        f"{name}={_range(value) if name == 'RA4' else value}"
+        for name, value in pairs
+        if name in DECIDING or (name in FLAGS and value != "FALSE")
     }
     if not any(name == "Profile" for name, _ in pairs):
         found |= {f"Profile={profile}" for profile in PROFILES}

@@ -13,10 +13,11 @@ the name that only its firewall rules have: a caller can never make it delete so
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from ipaddress import IPv4Address, IPv4Interface
 from pathlib import PurePosixPath
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,6 +29,7 @@ TASK_NAME = "dify-vllm-deploy door"
 
 # Only administrators can write here, everybody may read. Paths are relative to the root of drive C:.
 FOLDER = PurePosixPath("Program Files/dify-vllm-deploy")
+SCRIPT = FOLDER / "door.ps1"
 SETTINGS = FOLDER / "settings.json"
 OWNED_RULES = FOLDER / "owned-rules.txt"
 RESULT = FOLDER / "result.json"
@@ -35,6 +37,10 @@ RESULT = FOLDER / "result.json"
 REQUEST = PurePosixPath("ProgramData/dify-vllm-deploy/request.json")
 
 MAX_REQUEST_BYTES = 16384
+# How many nonces a door remembers. They keep a request file that was left there, whose nonce is among the
+# last ones, from being carried out when the task is started again. They need not keep anybody else out: who
+# can put an old request back can as well write a new one.
+REMEMBERED_NONCES = 1000
 
 MALFORMED = "the request does not have the form that this door accepts"
 REPLAYED = "this request was handled before"
@@ -175,14 +181,18 @@ class Result(_Message):
 
 
 class Settings(_Message):
-    """What the administrator allowed when the door was built.
+    """What the administrator said when the door was built.
 
     Args:
         allowed_ports: TCP ports of Windows that may be forwarded and let in.
+        owner: the Windows account whose distribution is held; the door itself does not care.
+        distribution: name of that one.
     """
 
     version: Literal[1] = VERSION
     allowed_ports: list[Port]
+    owner: str | None = None
+    distribution: str | None = None
 
 
 def parse_result(data: bytes) -> Result | None:
@@ -216,12 +226,21 @@ def read_request(data: bytes, *, used_nonces: Collection[str]) -> Request:
     if len(data) > MAX_REQUEST_BYTES:
         raise DoorRefusedError(MALFORMED)
     try:
+        json.loads(data, object_pairs_hook=_each_name_once)
         request = Request.model_validate_json(data)
-    except ValidationError:
+    except (ValueError, RecursionError):
         raise DoorRefusedError(MALFORMED) from None
     if request.nonce in used_nonces:
         raise DoorRefusedError(REPLAYED)
     return request
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two fields with one name, one program would heed the first and another the last."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a field is there twice")
+    return fields
 
 
 def check_ports(ports: Iterable[int], *, allowed_ports: Collection[int]) -> None:

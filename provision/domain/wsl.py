@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from provision.domain.bootstrap import bootstrap_line
+
 # What stands before the name of a host that is reached this way.
 PREFIX = "@wsl/"
 
@@ -155,6 +157,35 @@ def _text(line: bytes) -> str:
 
 
 @dataclass(frozen=True)
+class Registered:
+    """A distribution of the account's, as ``wsl --list --verbose`` shows it.
+
+    Args:
+        name: of the distribution.
+        version: of WSL, 1 or 2.
+        default: it is meant where none is named.
+    """
+
+    name: str
+    version: int
+    default: bool
+
+
+def registered(listing: Iterable[str]) -> list[Registered]:
+    """Read ``wsl --list --verbose``: a star or nothing, name, state, version (WslClient.cpp)."""
+    rows = (re.fullmatch(r"(\*?)\s+(\S+)\s+\S.*\s([12])\s*", line) for line in listing)
+    return [Registered(row[2], int(row[3]), row[1] == "*") for row in rows if row]
+
+
+def meant(name: str | None, distributions: Iterable[Registered]) -> Registered | None:
+    """The distribution of a name, in any case as Windows compares them, or the default one."""
+    for each in distributions:
+        if (each.name.lower() == name.lower()) if name else each.default:
+            return each
+    return None
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Why Windows could not run a command in a distribution.
 
@@ -200,7 +231,7 @@ _TROUBLES = {
         "is not installed", "未安装",
     ): Trouble(
         "Windows has no WSL, or no wsl.exe where wsl_exe says",
-        "Run bootstrap\\windows.ps1 there (or wsl --install), or correct wsl_exe",
+        f"{bootstrap_line()} (or wsl --install), or correct wsl_exe",
     ),
 }  # fmt: skip
 

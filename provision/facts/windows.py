@@ -33,6 +33,24 @@ def program(drive: str, name: str) -> QuoteString:
     return QuoteString(f"{drive}/Windows/System32/{name}")
 
 
+class IsWsl1(FactBase[bool]):
+    """Whether the host is a distribution of WSL 1, which has no Linux kernel to run containers on.
+
+    Only WSL 1 has such a root file system (systemd/systemd#25298, microsoft/WSL#4555); names of kernels can
+    be configured.
+    """
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def command(self) -> str:
+        return "grep -qE '^[^ ]+ / (lxfs|wslfs) ' /proc/mounts && echo yes || echo no"
+
+    def process(self, output: list[str]) -> bool:
+        return output == ["yes"]
+
+
 class IsWsl(FactBase[bool]):
     """Whether the host is a WSL distribution.
 
@@ -92,16 +110,16 @@ class PortProxyRules(FactBase[list[Rule] | None]):
         return parse_registry(printed) if code == b"0" else None
 
 
-class DoorRegistered(FactBase[bool]):
-    """Whether the elevated door's task is registered and visible to the user of this distribution."""
+class TaskRegistered(FactBase[bool]):
+    """Whether a scheduled task is registered, and visible to the user of this distribution."""
 
     @staticmethod
     def default() -> bool:
         return False
 
-    def command(self, drive: str = DRIVE) -> StringCommand:
+    def command(self, task: str, drive: str = DRIVE) -> StringCommand:
         return StringCommand(
-            "if", program(drive, "schtasks.exe"), "/query /tn", QuoteString(windows_door.TASK_NAME),
+            "if", program(drive, "schtasks.exe"), "/query /tn", QuoteString(task),
             "</dev/null >/dev/null 2>&1; then echo yes; else echo no; fi",
         )  # fmt: skip
 
@@ -126,6 +144,17 @@ class DoorSettings(_DoorFile[windows_door.Settings | None]):
 
     def process(self, output: list[str]) -> windows_door.Settings | None:
         return windows_door.parse_settings(b64decode("".join(output)))
+
+
+class DoorDigest(FactBase[str | None]):
+    """SHA-256 of the script behind the door, as :func:`script_digest` has it; ``None`` if there is none."""
+
+    def command(self, drive: str = DRIVE) -> StringCommand:
+        script = QuoteString(f"{drive}/{windows_door.SCRIPT}")
+        return StringCommand("[ ! -r", script, "] || tr -d '\\r' <", script, "| sha256sum")
+
+    def process(self, output: list[str]) -> str | None:
+        return output[0].split()[0] if output else None
 
 
 class DoorResult(_DoorFile[windows_door.Result | None]):

@@ -7,11 +7,12 @@ from base64 import b64decode
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain.secrets import ETC
-from provision.domain.wsl_settings import HOLD_TASK, mounted
+from provision.domain.wsl_restart import Noted
+from provision.domain.wsl_settings import mounted
 from provision.facts.windows import DRIVE, program
 
-# Holds the id of the boot under which a setting of WSL was changed. It is that of the virtual machine, which
-# only `wsl --shutdown` ends. No clocks are compared: a distribution's goes wrong while Windows sleeps.
+# Holds the id of the boot under which a restart of WSL was found to be due. It is that of the virtual
+# machine, which only `wsl --shutdown` ends. No clocks are compared: WSL's goes wrong while Windows sleeps.
 RESTART_DUE = f"{ETC}/wsl-restart-due"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -30,35 +31,21 @@ class BootId(FactBase[str]):
         return output[0] if output else ""
 
 
-class RestartDue(FactBase[bool]):
-    """Whether WSL runs with older settings than those that an earlier run has written."""
+class NotedRestart(FactBase[Noted]):
+    """Whether an earlier run has noted that WSL needs a restart, and whether it was restarted since."""
 
     @staticmethod
-    def default() -> bool:
-        return False
+    def default() -> Noted:
+        return Noted.NEVER
 
     def command(self) -> StringCommand:
-        return StringCommand("cmp -s", RESTART_DUE, BOOT_ID, "&& echo yes || echo no")
-
-    def process(self, output: list[str]) -> bool:
-        return output == ["yes"]
-
-
-class HoldRegistered(FactBase[bool]):
-    """Whether the task that starts and holds the distribution is registered."""
-
-    @staticmethod
-    def default() -> bool:
-        return False
-
-    def command(self, drive: str = DRIVE) -> StringCommand:
         return StringCommand(
-            "if", program(drive, "schtasks.exe"), "/query /tn", QuoteString(HOLD_TASK),
-            "</dev/null >/dev/null 2>&1; then echo yes; else echo no; fi",
+            "if cmp -s", RESTART_DUE, BOOT_ID, f"; then echo {Noted.DUE.value};",
+            "elif [ -e", RESTART_DUE, f"]; then echo {Noted.DONE.value}; else echo {Noted.NEVER.value}; fi",
         )  # fmt: skip
 
-    def process(self, output: list[str]) -> bool:
-        return output == ["yes"]
+    def process(self, output: list[str]) -> Noted:
+        return Noted(output[0]) if output else Noted.NEVER
 
 
 class WindowsProfile(FactBase[str | None]):

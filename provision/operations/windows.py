@@ -11,6 +11,7 @@ from pyinfra import host, logger, state
 from pyinfra.api import Host, operation
 
 from provision.domain import firewall, portproxy, windows_door
+from provision.domain.bootstrap import NO_INTEROP
 from provision.domain.firewall import Opening
 from provision.domain.portproxy import ForeignRuleError, Rule
 from provision.domain.wsl_network import Way, way
@@ -22,7 +23,6 @@ from provision.operations.windows_door import Commands, ask
 
 FORWARD = "Forward ports of Windows"
 LET_IN = "Let the LAN through Windows' firewall"
-NO_INTEROP = "WSL's interop and automount have to be on (/etc/wsl.conf); `wsl --shutdown` repairs most"
 
 
 def way_to_the_lan() -> Way:

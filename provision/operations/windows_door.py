@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from io import StringIO
 
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, State, StringCommand
 
 from provision.domain import windows_door
-from provision.facts.windows import DoorRegistered, DoorResult, DoorSettings, program
+from provision.domain.bootstrap import bootstrap_line
+from provision.facts.windows import DoorResult, DoorSettings, TaskRegistered, program
 from provision.operations.failing import failure
 
 POLL_SECONDS = 0.5
@@ -35,22 +36,22 @@ def ask(
         timeout: seconds that the door gets to answer.
     """
     ports = sorted({*request.ports})
-    if not host.get_fact(DoorRegistered, drive=drive):
+    if not host.get_fact(TaskRegistered, task=windows_door.TASK_NAME, drive=drive):
         yield failure(
             step,
             f"{host.name} finds no scheduled task '{windows_door.TASK_NAME}' on Windows",
-            advice=build_door(ports),
+            advice=bootstrap_line(ports),
         )
         return
     settings = host.get_fact(DoorSettings, drive=drive)
     if settings is None:
-        yield failure(step, f"{host.name}: {UNREADABLE_SETTINGS}", advice=build_door(ports))
+        yield failure(step, f"{host.name}: {UNREADABLE_SETTINGS}", advice=bootstrap_line(ports))
         return
     allowed = settings.allowed_ports
     try:
         windows_door.check_ports(ports, allowed_ports=allowed)
     except windows_door.DoorRefusedError as error:
-        yield failure(step, str(error), advice=build_door([*allowed, *ports]))
+        yield failure(step, str(error), advice=bootstrap_line(ports))
         return
     before = host.get_fact(DoorResult, drive=drive)
     # The watcher in the distribution writes requests, too, by a file of its own beside it: whole ones only.
@@ -64,19 +65,10 @@ def ask(
         # Its own words are in the code page of Windows, which would not survive the way here.
         program(drive, "schtasks.exe"), "/run /tn", QuoteString(windows_door.TASK_NAME),
         "</dev/null >/dev/null 2>&1 || {",
-        failure(step, f"Windows does not start '{windows_door.TASK_NAME}'", advice=build_door(allowed)),
+        failure(step, f"Windows does not start '{windows_door.TASK_NAME}'", advice=bootstrap_line()),
         "; }",
     )  # fmt: skip
     yield FunctionCommand(_await_door, (step, request.nonce, before, still_wrong, drive, timeout), {})
-
-
-def build_door(ports: Iterable[int]) -> str:
-    """The one line that an administrator runs so that the door may open these ports."""
-    listed = ",".join(map(str, sorted(set(ports))))
-    return (
-        "Run once on Windows, as administrator: powershell -ExecutionPolicy Bypass -File "
-        rf"bootstrap\windows.ps1 -AllowedPorts {listed}"
-    )
 
 
 def _await_door(

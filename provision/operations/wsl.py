@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import Generator, Mapping
 from io import BytesIO, StringIO
 
+from paramiko import SSHException
 from pyinfra import host, logger, state
 from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, State, StringCommand, operation
 from pyinfra.connectors.local import LocalConnector
@@ -14,14 +16,18 @@ from pyinfra.operations import files
 
 from provision import progress
 from provision.connectors.tuning import without_delay
+from provision.connectors.wsl import WslConnector
 from provision.domain import windows_door
+from provision.domain.bootstrap import NO_INTEROP
 from provision.domain.ini_file import Key, decode, encode, first_nonsense, means, values, with_values
 from provision.domain.secrets import ETC
 from provision.domain.service import Service
+from provision.domain.wsl_restart import Restart
+from provision.domain.wsl_restart import restart as decision
 from provision.domain.wsl_settings import HOLD_TASK, WSL_CONF, WSL_CONF_KEYS, WSLCONFIG, WSLCONFIG_KEYS
 from provision.facts.init import Systemd
 from provision.facts.windows import DRIVE, program
-from provision.facts.wsl import BOOT_ID, RESTART_DUE, BootId, RestartDue, WindowsProfile
+from provision.facts.wsl import BOOT_ID, RESTART_DUE, BootId, NotedRestart, WindowsProfile
 from provision.operations.failing import failure
 from provision.operations.service import running
 from provision.remote_file import read_bytes
@@ -30,11 +36,20 @@ from provision.templates import text
 SETTINGS_STEP = "Set WSL's settings"
 RESTART_STEP = "Restart WSL"
 BY_HAND = "run `wsl --shutdown` on Windows when nobody needs it"
+NO_SYSTEMD = (
+    "WSL has it since release 0.67.6 (`wsl --version`, `wsl --update`), and the distribution has to have it "
+    f"(apt install systemd-sysv). After that, {BY_HAND}; then run again"
+)
 PAUSE_SECONDS = 2
+ANSWER_SECONDS = 20
+# How a connection breaks, whichever way it goes.
+BROKEN = (OSError, EOFError, SSHException)
 
 WATCHER = "dify-vllm-windows-address"
 WATCHER_FOLDER = "/var/lib/dify-vllm-deploy/windows-address"
 WATCHER_PROGRAM = "templates/windows_address.py"
+
+NOTE_IT = StringCommand("mkdir -p", ETC, "&& cp", BOOT_ID, RESTART_DUE)
 
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
 
@@ -51,7 +66,7 @@ def settings(*, drive: str = DRIVE) -> Commands:
         yield failure(
             SETTINGS_STEP,
             f"{host.name} cannot ask Windows, by {drive}/Windows/System32/cmd.exe, for the user's folder",
-            advice="WSL's interop and automount have to be on (/etc/wsl.conf); `wsl --shutdown` repairs most",
+            advice=NO_INTEROP,
         )
         return
     changed = yield from _keys(f"{profile}/{WSLCONFIG}", WSLCONFIG_KEYS, strict=False)
@@ -92,7 +107,7 @@ def _keys(
     )
     staged = f"{path}.new"
     # Noted first: a run that is killed in between leaves a restart due that need not be, never the reverse.
-    yield StringCommand("mkdir -p", ETC, "&& cp", BOOT_ID, RESTART_DUE)
+    yield NOTE_IT
     yield FileUploadCommand(BytesIO(encode(after, like=existing or b"")), staged)
     if existing is not None:
         yield StringCommand("chmod --reference", QuoteString(path), QuoteString(staged))
@@ -107,68 +122,113 @@ def restart(*, allowed: bool, drive: str = DRIVE, timeout: int = 300) -> Command
     Everything in WSL stops meanwhile, other distributions too. Without permission (or where this very run
     lives in the distribution) idle timeouts wait for the next restart, since the holding task keeps the
     distribution up all the same: that is only said. Without systemd nothing of ours would come back: that
-    is a failure.
+    is a failure, and so is a restart that has not brought it.
 
     Args:
         allowed: the setting ``dify.allow_wsl_restart``.
         drive: where drive C: is mounted in the distribution.
         timeout: seconds that the distribution gets to be reachable again.
     """
-    has_systemd = host.get_fact(Systemd)
-    if has_systemd and not host.get_fact(RestartDue):
-        host.noop("WSL runs with its settings")
-        return
     inside = isinstance(host.connector, LocalConnector)
-    if allowed and not inside:
-        logger.warning(f"{host.print_prefix}WSL is restarted now, with everything that runs in it")
-        yield StringCommand(
-            # Detached, so that this connection ends in order. The program itself runs on Windows.
-            "( sleep 1;",
-            program(drive, "wsl.exe"),
-            "--shutdown ) </dev/null >/dev/null 2>&1 &",
-        )
-        yield FunctionCommand(_come_back, (host.get_fact(BootId), timeout), {})
-        return
     permit = "" if inside else "set dify.allow_wsl_restart to True, or "
-    if not has_systemd:
-        yield failure(
-            RESTART_STEP,
-            f"systemd does not run yet on {host.name}, and nothing would start there after a boot",
-            advice=f"To restart WSL, {permit}{BY_HAND}; then run again",
-        )
+    match decision(
+        systemd=host.get_fact(Systemd), noted=host.get_fact(NotedRestart), allowed=allowed and not inside
+    ):
+        case Restart.NEEDLESS as found:
+            host.noop(found.value)
+        case Restart.NOW:
+            logger.warning(f"{host.print_prefix}WSL is restarted now, with everything that runs in it")
+            yield NOTE_IT
+            yield from _shut_down(drive)
+            yield FunctionCommand(_come_back, (host.get_fact(BootId), timeout), {})
+        case Restart.WAITS:
+            if state.is_executing:
+                progress.remarks.append(
+                    f"WSL's idle timeouts count after its next restart; until then the task '{HOLD_TASK}' "
+                    f"alone keeps it up. To restart it, {permit}{BY_HAND}"
+                )
+            host.noop("the restart waits")
+        case Restart.MISSED:
+            yield NOTE_IT
+            yield failure(
+                RESTART_STEP,
+                f"systemd does not run yet on {host.name}, and nothing would start there after a boot",
+                advice=f"To restart WSL, {permit}{BY_HAND}; then run again",
+            )
+        case Restart.IN_VAIN:
+            yield failure(
+                RESTART_STEP,
+                f"systemd does not run on {host.name}, although WSL was restarted since it was switched on",
+                advice=NO_SYSTEMD,
+            )
+
+
+def _shut_down(drive: str) -> Commands:
+    if isinstance(host.connector, WslConnector):
+        yield FunctionCommand(_shut_down_from_windows, (), {})
         return
-    if state.is_executing:
-        progress.remarks.append(
-            f"WSL's idle timeouts count after its next restart; until then the task '{HOLD_TASK}' alone "
-            f"keeps it up. To restart it, {permit}{BY_HAND}"
-        )
-    host.noop("the restart waits")
+    yield StringCommand(
+        # Detached, so that this connection ends in order. The program itself runs on Windows.
+        "( sleep 1;",
+        program(drive, "wsl.exe"),
+        "--shutdown ) </dev/null >/dev/null 2>&1 &",
+    )
+
+
+def _shut_down_from_windows(state: State, host: Host) -> bool:  # noqa: ARG001 - pyinfra wants both
+    connector = host.connector
+    assert isinstance(connector, WslConnector)
+    try:
+        connector.shut_down()
+    except BROKEN as error:
+        _tell(host, f"is not restarted: {error}")
+        return False
+    return True
 
 
 def _come_back(state: State, host: Host, before: str, timeout: int) -> bool:  # noqa: ARG001 - pyinfra wants both
-    """Connect again, to a distribution that has been started anew."""
+    """Connect again, to a distribution that has been started anew.
+
+    No facts: one whose connection breaks, as it may meanwhile, would take the host out of the run.
+    """
     host.disconnect()
     deadline = time.monotonic() + timeout
-    while time.monotonic() < deadline:
+    while (left := deadline - time.monotonic()) > 0:
         time.sleep(PAUSE_SECONDS)
-        host.connect(show_errors=False)
-        if not host.connected:
-            continue
-        if host.get_fact(BootId) not in ("", before):
-            without_delay(host)
-            host.run_shell_command(
-                StringCommand("timeout", str(timeout), "systemctl is-system-running --wait >/dev/null; true")
-            )
-            return True
-        host.disconnect()
-    host.log_styled(
-        f"{RESTART_STEP}: {host.name} is not reachable again after {timeout} s. If its address has changed, "
-        "put the new one into the inventory; if it does not run, look at the task "
-        f"'{HOLD_TASK}' on Windows",
-        fg="red",
-        log_func=logger.error,
+        with contextlib.suppress(*BROKEN):
+            host.connect(show_errors=False)
+            if host.connected and _says(host, ANSWER_SECONDS, "cat", BOOT_ID) not in ("", before):
+                without_delay(host)
+                _says(host, left, "systemctl is-system-running --wait")
+                return _has_systemd(host)
+        if host.connected:
+            host.disconnect()
+    _tell(
+        host,
+        f"is not reachable again after {timeout} s. If its address has changed, put the new one into the "
+        f"inventory; if it does not run, look at the task '{HOLD_TASK}' on Windows",
     )
     return False
+
+
+def _says(host: Host, seconds: float, *command: str) -> str:
+    """What a command prints within this time; empty when it fails or takes longer."""
+    try:
+        done, output = host.run_shell_command(StringCommand(*command), _timeout=seconds)
+    except TimeoutError:
+        return ""
+    return output.stdout if done else ""
+
+
+def _has_systemd(host: Host) -> bool:
+    if _says(host, ANSWER_SECONDS, Systemd().command()) == "systemd":
+        return True
+    _tell(host, f"runs no systemd after the restart. {NO_SYSTEMD}")
+    return False
+
+
+def _tell(host: Host, problem: str) -> None:
+    host.log_styled(f"{RESTART_STEP}: {host.name} {problem}", fg="red", log_func=logger.error)
 
 
 @operation()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 
@@ -116,6 +117,15 @@ def test_without_the_holding_task_the_run_is_refused_and_wsl_stays_down(on: On) 
     assert r"bootstrap\windows.ps1 -AllowedPorts 81" in run.output
     assert processes(on) == before
     reboot("windows")
+    over_windows = subprocess.run(
+        ["pyinfra", "-y", "tests/e2e/inventories/wsl.py", "--limit", f"@wsl/{addresses.WINDOWS.ip}",
+         "exec", "--", "true"],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False,
+    )  # fmt: skip
+    assert over_windows.returncode == 1
+    assert (
+        f"the distribution Debian does not run, and Windows has no task '{HOLD_TASK}'" in over_windows.stderr
+    )
     with pytest.raises(TimeoutError):
         waiting.until(lambda: waiting.greets(addresses.dify_wsl()), "WSL", 10)
 

@@ -53,6 +53,8 @@ HOSTILE: dict[str, object] = {
     "IPv6": _rule(listen_address="::"),
     "unknown field of a rule": _rule(protocol="udp"),
     "unknown field": GOOD | {"command": "calc.exe"},
+    "all fields in one name": {"nonce,port_proxy,version": 1},
+    "field in capitals": {"Version": 1, "nonce": GOOD["nonce"], "port_proxy": GOOD["port_proxy"]},
     "nothing asked for": {"version": 1, "nonce": GOOD["nonce"]},
     "null asked for": {"version": 1, "nonce": GOOD["nonce"], "port_proxy": None, "firewall": None},
     "another port let in": _opening(port=22),
@@ -123,8 +125,11 @@ def _refusal(data: bytes) -> str:
     return ""
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"\x00" * 10, b"[" * 10000], ids=repr)
-def test_what_is_no_json_changes_nothing(machine: Machine, data: bytes) -> None:
+TWICE = json.dumps(GOOD).replace('"listen_port": 81', '"listen_port": 443, "listen_port": 81').encode()
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"\x00" * 10, b"[" * 10000, TWICE], ids=repr)
+def test_what_is_no_plain_json_changes_nothing(machine: Machine, data: bytes) -> None:
     assert machine.door(data).message == windows_door.MALFORMED
     assert machine.writes() == 0
 
@@ -137,6 +142,17 @@ def test_a_request_is_carried_out_once(machine: Machine) -> None:
     machine.netsh("delete", "listenport=81", "listenaddress=0.0.0.0")
     assert machine.door(data).message == windows_door.REPLAYED
     assert machine.rules == []
+
+
+def test_the_record_of_requests_does_not_grow_for_ever(machine: Machine) -> None:
+    """What is left lying there, and was the last, is still known."""
+    record = machine.drive / windows_door.FOLDER / "used-nonces.txt"
+    old = [f"{number:032x}" for number in range(windows_door.REMEMBERED_NONCES)]
+    record.write_text("".join(f"{nonce}\n" for nonce in old))
+    data = json.dumps(GOOD).encode()
+    assert machine.door(data).ok
+    assert record.read_text().split() == [*old[1:], GOOD["nonce"]]
+    assert machine.door(data).message == windows_door.REPLAYED
 
 
 def test_the_door_leaves_rules_of_others(machine: Machine) -> None:

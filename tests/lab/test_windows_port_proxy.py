@@ -18,9 +18,10 @@ from pyinfra.api import Config, Inventory, State
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.facts import get_facts
 from pyinfra_run import Run
-from windows_machine import SUBNET, WINDOWS, Machine
+from windows_machine import ROOT, SUBNET, WINDOWS, Machine
 
 from provision.domain import windows_door
+from provision.domain.bootstrap import script_digest
 from provision.domain.portproxy import Rule
 from provision.facts import docker, windows_network
 from provision.facts import windows as facts
@@ -94,7 +95,9 @@ def test_facts_on_a_host_without_windows(tmp_path: Path) -> None:
     asked: dict[Any, dict[str, str]] = {
         facts.IsWsl: {"drive": drive},
         facts.PortProxyRules: {"drive": drive},
-        facts.DoorRegistered: {"drive": drive},
+        facts.TaskRegistered: {"task": windows_door.TASK_NAME, "drive": drive},
+        facts.DoorDigest: {"drive": drive},
+        facts.IsWsl1: {},
         facts.DoorSettings: {"drive": drive},
         facts.DoorResult: {"drive": drive},
         facts.OwnedRules: {"drive": drive},
@@ -108,10 +111,31 @@ def test_facts_on_a_host_without_windows(tmp_path: Path) -> None:
     }
     found = [next(iter(get_facts(state, fact, kwargs=kwargs).values())) for fact, kwargs in asked.items()]
     assert found == [
-        False, None, False, None, None, frozenset(), None, None, None, [], "", False, {},
+        False, None, False, None, False, None, None, frozenset(), None, None, None, [], "", False, {},
     ]  # fmt: skip
     assert not state.failed_hosts
     disconnect_all(state)
+
+
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+def test_the_script_behind_the_door_is_recognised(machine: Machine, ends: bytes) -> None:
+    """Whatever git on Windows made of the ends of its lines; an older one is another one."""
+    ours = (ROOT / "bootstrap/door.ps1").read_bytes()
+    there = machine.drive / windows_door.SCRIPT
+    assert there.read_bytes() == ours
+    there.write_bytes(ours.replace(b"\n", ends))
+    assert _digest(machine) == script_digest(ours)
+    there.write_bytes(ours.replace(b"16384", b"16385"))
+    assert _digest(machine) not in (None, script_digest(ours))
+
+
+def _digest(machine: Machine) -> str | None:
+    state = State(Inventory((["@local"], {})), Config())
+    connect_all(state)
+    (found,) = get_facts(state, facts.DoorDigest, kwargs={"drive": str(machine.drive)}).values()
+    disconnect_all(state)
+    digest: str | None = found
+    return digest
 
 
 class _Echo(socketserver.StreamRequestHandler):

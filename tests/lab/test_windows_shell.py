@@ -95,6 +95,32 @@ def test_wsl_lists_the_default_distribution_first(machine: Machine) -> None:
     assert machine.run("wsl.exe", "--list", "--quiet")[1].decode("utf-16-le") == "Debian\r\nKali\r\n"
 
 
+def test_wsl_lists_states_and_versions_and_starts_nothing(machine: Machine) -> None:
+    def listed(*options: str) -> list[str]:
+        return machine.run("wsl.exe", "--list", *options)[1].decode("utf-16-le").split("\r\n")
+
+    wsl = machine.state["wsl"] | {"versions": {"Kali": 1}}
+    machine.change(wsl=wsl)
+    assert listed("--running", "--quiet") == [""]
+    assert machine.running == {}
+    machine.run("wsl.exe", "--exec", "true")
+    assert listed("--running", "--quiet") == ["Debian", ""]
+    assert [line.split() for line in listed("--verbose")] == [
+        ["NAME", "STATE", "VERSION"], ["*", "Debian", "Running", "2"], ["Kali", "Stopped", "1"], [],
+    ]  # fmt: skip
+    machine.run("wsl.exe", "--shutdown")
+    assert machine.running == {}
+
+
+@pytest.mark.parametrize("elevated", [False, True])
+def test_who_starts_a_distribution_hands_on_rights_over_windows(machine: Machine, elevated: bool) -> None:
+    machine.run("wsl.exe", "--exec", "true", elevated=elevated)
+    machine.run("wsl.exe", "--exec", "true", elevated=not elevated)
+    assert machine.running == {"Debian": "elevated" if elevated else "unelevated"}
+    assert machine.a_service_may_forward() == elevated
+    assert len(machine.rules) == elevated
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"), [(["--shutdown"], "Kali Debian"), (["--terminate", "kali"], "Kali")]
 )

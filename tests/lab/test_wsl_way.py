@@ -10,12 +10,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from paramiko import SSHException
 from pyinfra.api import Config, Inventory, State, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from windows_machine import Machine
 
+from provision.connectors import windows
 from provision.connectors.wsl import WslConnector
+from provision.domain.bootstrap import bootstrap_line
+from provision.domain.wsl_settings import HOLD_TASK
 
 MSI = r"C:\Program Files\WSL\wsl.exe"
 
@@ -25,6 +29,7 @@ class Channel:
 
     def __init__(self, drive: Path) -> None:
         self._drive = drive
+        self._combined = False
 
     def exec_command(self, line: str) -> None:
         pipe = subprocess.PIPE
@@ -36,6 +41,9 @@ class Channel:
         self._given = b""
         self._streams: tuple[BytesIO, BytesIO] | None = None
 
+    def set_combine_stderr(self, combine: bool) -> None:
+        self._combined = combine
+
     def makefile_stdin(self, *_: object) -> Any:
         def write(data: str | bytes) -> None:
             self._given += data.encode() if isinstance(data, str) else data
@@ -45,6 +53,8 @@ class Channel:
     def shutdown_write(self) -> None:
         if self._streams is None:
             out, err = self._process.communicate(self._given)
+            if self._combined:
+                out, err = out + err, b""
             self._streams = BytesIO(out), BytesIO(err)
 
     def _read(self, stream: int, size: int) -> bytes:
@@ -91,15 +101,110 @@ def connect(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Connect:
 
 
 def wsl(machine: Machine, **parts: object) -> None:
-    machine.change(
-        wsl={"kind": "msi", "distributions": ["Debian"], "default": "Debian", "warning": True} | parts
-    )
+    machine.change(wsl=machine.state["wsl"] | parts)
+
+
+def programs(machine: Machine) -> list[str]:
+    """What was started on Windows for the deploy, in order; looking is left out."""
+    calls = [(call["program"], call["arguments"]) for call in machine.calls]
+    return [f"{name} {words[0]}" for name, words in calls if words[0] not in ("--list", "/query")]
 
 
 def test_pyinfra_finds_the_connector(connect: Connect) -> None:
     host = connect()
     assert isinstance(host.connector, WslConnector)
     assert (host.name, host.data.ssh_hostname) == ("@wsl/192.0.2.1", "192.0.2.1")
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+@pytest.mark.parametrize("keys", [{}, {"wsl_distribution": "debian"}])
+def test_a_distribution_that_does_not_run_is_started_without_elevation(
+    machine: Machine, connect: Connect, locale: str, keys: dict[str, str]
+) -> None:
+    """The session is elevated; what a service in the distribution may do to Windows is not."""
+    machine.change(locale=locale)
+    wsl(machine, distributions=["Kali", "Debian"])
+    assert connect(**keys).run_shell_command(StringCommand("true"))[0]
+    assert machine.running == {"Debian": "unelevated"}
+    assert programs(machine)[0] == "schtasks.exe /run"
+    assert not machine.a_service_may_forward()
+
+
+def test_a_distribution_that_runs_is_left_as_it_is(machine: Machine, connect: Connect) -> None:
+    machine.run("wsl.exe", "--exec", "true")
+    connect()
+    assert "schtasks.exe" not in {call["program"] for call in machine.calls}
+
+
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_without_the_task_nothing_is_started(machine: Machine, connect: Connect, locale: str) -> None:
+    machine.change(tasks={}, locale=locale)
+    with pytest.raises(ConnectError) as caught:
+        connect()
+    assert f"the distribution Debian does not run, and Windows has no task '{HOLD_TASK}'" in str(caught.value)
+    assert bootstrap_line() in str(caught.value)
+    assert (machine.running, programs(machine)) == ({}, [])
+
+
+def test_a_task_that_starts_nothing_is_waited_for_within_bounds(
+    machine: Machine, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = machine.state["tasks"]
+    tasks[HOLD_TASK]["action"][2] = "Another"
+    machine.change(tasks=tasks)
+    monkeypatch.setattr(windows, "START_SECONDS", 2)
+    with pytest.raises(ConnectError) as caught:
+        connect()
+    assert "the distribution Debian does not run 2 s after the task" in str(caught.value)
+    assert bootstrap_line(options="-Distribution Debian") in str(caught.value)
+    assert machine.running == {}
+
+
+def test_a_slow_task_is_waited_for(
+    machine: Machine, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may still be ending when it is asked for the first time."""
+    monkeypatch.setattr(windows, "ASK_SECONDS", 1)
+    asked = machine.drive / "asked"
+    late = machine.drive / "late"
+    late.write_text(
+        f"#!/bin/sh\necho >>'{asked}'\n[ $(wc -l <'{asked}') -lt 2 ] || "
+        f"exec '{machine.drive}/Program Files/WSL/wsl.exe' --exec true\n"
+    )
+    late.chmod(0o755)
+    machine.change(tasks={HOLD_TASK: {"action": ["late"], "elevated": False}})
+    assert connect().run_shell_command(StringCommand("true"))[0]
+    assert machine.running == {"Debian": "unelevated"}
+
+
+def test_wsl_1_is_told(machine: Machine, connect: Connect) -> None:
+    wsl(machine, versions={"Debian": 1})
+    with pytest.raises(ConnectError, match="wsl --set-version Debian 2"):
+        connect()
+    assert machine.running == {}
+
+
+def test_wsl_is_stopped_by_windows_and_comes_back_without_elevation(
+    machine: Machine, connect: Connect
+) -> None:
+    host = connect()
+    host.connector.shut_down()
+    assert machine.running == {}
+    host.disconnect()
+    host.connect(raise_exceptions=True)
+    assert machine.running == {"Debian": "unelevated"}
+
+
+@pytest.mark.parametrize("broken", [OSError(), EOFError(), SSHException("channel closed")])
+def test_a_connection_that_breaks_is_a_failure_to_connect(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, broken: Exception
+) -> None:
+    def breaks(*_: object) -> None:
+        raise broken
+
+    monkeypatch.setattr(Channel, "exec_command", breaks)
+    with pytest.raises(ConnectError, match="the connection to Windows broke"):
+        connect()
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -153,7 +258,7 @@ def test_text_files_and_folders_that_are_not_there(connect: Connect, tmp_path: P
         ({"distributions": ["Debian", "Kali"]}, {"wsl_distribution": "Arch"}, ["it has Debian, Kali"]),
         ({"distributions": []}, {}, ["has no WSL distribution", "ssh_user"]),
         ({"kind": "store"}, {}, ["Microsoft Store's WSL", f"set wsl_exe to {MSI}"]),
-        ({"kind": "none"}, {}, ["Windows has no WSL", "wsl --install"]),
+        ({"kind": "none"}, {}, ["Windows has no WSL", bootstrap_line(), "wsl --install"]),
         ({}, {"wsl_exe": "C:\\WSL\\wsl.exe"}, ["no wsl.exe where wsl_exe says"]),
         ({}, {"wsl_user": "nobody-here"}, ["no such user"]),
     ],
@@ -180,6 +285,8 @@ def test_another_default_shell_is_named(connect: Connect, monkeypatch: pytest.Mo
     def powershell(self: Channel, line: str) -> None:
         """Windows PowerShell takes $(…) in double quotes for its own."""
         printed = "%OS%" if line == "echo %OS%" else "echo : The term 'base64' is not recognized"
+        if "--list" in line:
+            printed = "Debian" if "--running" in line else "* Debian    Running    2"
         self._process: Any = SimpleNamespace(returncode=1)
         self._streams = BytesIO(printed.encode()), BytesIO()
         self._given = b""

@@ -10,8 +10,10 @@ from typing import Any
 
 from provision.domain import firewall, windows_door
 from provision.domain.portproxy import REGISTRY_KEY, Rule, parse_registry
+from provision.domain.wsl_settings import HOLD_TASK
 
-WINDOWS = Path(__file__).parents[2] / "lab/windows"
+ROOT = Path(__file__).parents[2]
+WINDOWS = ROOT / "lab/windows"
 SUBNET = "127.0.0.200/8"  # so that this machine's loopback is the distribution
 
 
@@ -21,11 +23,24 @@ class Machine:
     def __init__(self, drive: Path) -> None:
         self.drive = drive
         shutil.copytree(WINDOWS / "drive", drive, ignore=shutil.ignore_patterns("__pycache__"))
-        self.change(adapters={"vEthernet (WSL)": SUBNET})
+        shutil.copy(ROOT / "bootstrap/door.ps1", drive / windows_door.SCRIPT)
+        tasks = self.state["tasks"]
+        tasks[HOLD_TASK]["action"][-2:] = ["true"]  # starts the distribution, and leaves no process behind
+        self.change(adapters={"vEthernet (WSL)": SUBNET}, tasks=tasks)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.drive / "lab/state.json").read_text("utf-8"))
+        return found
+
+    @property
+    def running(self) -> dict[str, str]:
+        """Each distribution that runs, and whether it was started elevated."""
+        folder = self.drive / "lab/running"
+        return {path.name: path.read_text() for path in folder.iterdir()} if folder.exists() else {}
 
     def change(self, **parts: Any) -> None:
-        path = self.drive / "lab/state.json"
-        path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | parts), "utf-8")
+        (self.drive / "lab/state.json").write_text(json.dumps(self.state | parts), "utf-8")
 
     def run(self, name: str, *arguments: str, elevated: bool = False) -> tuple[int, bytes, bytes]:
         done = subprocess.run(
@@ -35,6 +50,13 @@ class Machine:
             env={"PATH": "/usr/bin:/bin", "LAB_WINDOWS_ELEVATED": "1" if elevated else "0"},
         )
         return done.returncode, done.stdout, done.stderr
+
+    def a_service_may_forward(self) -> bool:
+        """Whether a service of the distribution can have Windows forward a port, by a program of Windows."""
+        netsh = self.drive / "Windows/System32/netsh.exe"
+        words = ("interface", "portproxy", "add", "v4tov4", "9999", "127.0.0.1")
+        environment = {"PATH": "/usr/bin:/bin"}
+        return subprocess.run([netsh, *words], check=False, env=environment).returncode == 0
 
     def netsh(self, verb: str, *arguments: str, elevated: bool = True) -> tuple[int, bytes, bytes]:
         return self.run("netsh.exe", "interface", "portproxy", verb, "v4tov4", *arguments, elevated=elevated)

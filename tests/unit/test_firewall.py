@@ -55,6 +55,13 @@ def test_the_wanted_rule_is_enough() -> None:
         ("LPort=81|", "LPort=81|App=C:\\nginx.exe|"),
         ("LPort=81|", "LPort=81|LPort=82|"),
         ("LPort=81|", "LPort=81|RPort=9|"),
+        ("LPort=81|", "LPort=81|Edge=TRUE|"),
+        ("LPort=81|", "LPort=81|RA42=IntErnet|"),
+        ("LPort=81|", "LPort=81|Security2=AnyAuth|"),
+        ("LPort=81|", "LPort=81|RMauth=O:LSD:(A;;CC;;;S-1-5-21-1-2-3-1001)|"),
+        ("LPort=81|", "LPort=81|LUOwn=S-1-5-21-1-2-3-1001|"),
+        ("LPort=81|", "LPort=81|AppPkgId=S-1-15-2-1|"),
+        ("LPort=81|", "LPort=81|Platform=2:10:0|"),
     ],
 )
 def test_drift_is_found(before: str, after: str) -> None:

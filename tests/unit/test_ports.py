@@ -16,11 +16,11 @@ from provision.domain.windows_ports import Process, WindowsPorts
 from provision.facts.docker import DockerDesktop, NginxVariables
 from provision.facts.listeners import Listeners, PublishedPorts
 from provision.facts.windows import (
-    DoorRegistered,
     DoorSettings,
     IsWsl,
     OwnedRules,
     PortProxyRules,
+    TaskRegistered,
     WslAddress,
 )
 from provision.facts.windows_network import NetworkingMode, PortsOfWindows
@@ -51,7 +51,7 @@ class Windows:
             WslAddress: ADDRESS,
             DockerDesktop: False,
             NetworkingMode: "nat",
-            DoorRegistered: True,
+            TaskRegistered: True,
             DoorSettings: Settings(allowed_ports=[80, 81, 443]),
             NginxVariables: {},
         } | facts
@@ -137,7 +137,7 @@ def test_a_rule_to_ipv6_on_our_port_is_an_error(on: Any) -> None:
 
 def test_auto_passes_over_ports_of_foreign_rules(on: Any) -> None:
     def chosen(*rules: Rule) -> int:
-        on({PortProxyRules: list(rules), DoorRegistered: False})
+        on({PortProxyRules: list(rules), TaskRegistered: False})
         return ports.resolved(settings(port="auto")).dify.port
 
     star, all_addresses = Rule("*", 80, "nas", 80), Rule("0.0.0.0", 80, "nas", 80)
@@ -186,7 +186,7 @@ def test_programs_of_windows_that_do_not_run(on: Any) -> None:
 
 
 def test_for_nobody_on_the_lan_no_door_is_needed(on: Any) -> None:
-    nothing = {DoorRegistered: False, DoorSettings: None}
+    nothing = {TaskRegistered: False, DoorSettings: None}
     assert problems(on, nothing, lan_access=None) == []
     assert "no task that opens ports" in problems(on, nothing)[0]
     on(nothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from ipaddress import IPv4Interface
 from pathlib import Path
 
@@ -11,9 +12,16 @@ import tree_sitter
 import tree_sitter_powershell
 
 from provision.domain import firewall, windows_door
+from provision.domain.bootstrap import bootstrap_line
 from provision.domain.firewall import PROFILES, Opening
 from provision.domain.portproxy import Rule
-from provision.domain.windows_door import DoorRefusedError, Request, RequestedOpening, RequestedRule
+from provision.domain.windows_door import (
+    DoorRefusedError,
+    Request,
+    RequestedOpening,
+    RequestedRule,
+    Settings,
+)
 from provision.domain.wsl_settings import HOLD_TASK
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +104,52 @@ def test_without_wsls_adapter_nothing_is_connected_to() -> None:
         windows_door.check_addresses(["172.19.173.46"], windows_address=None)
 
 
+def test_what_the_administrator_said_is_read() -> None:
+    written = b'{"version": 1, "allowed_ports": [], "owner": "PC\\\\gx", "distribution": "Debian"}'
+    assert windows_door.parse_settings(written) == Settings(
+        allowed_ports=[], owner="PC\\gx", distribution="Debian"
+    )
+
+
+def test_a_field_may_not_be_there_twice() -> None:
+    text = Request(nonce=NONCE, port_proxy=[RequestedRule.of(RULE)]).model_dump_json(exclude_none=True)
+    for before, after in (
+        ('"version":1', '"version":1,"version":1'),
+        ('"listen_port":81', '"listen_port":22,"listen_port":81'),
+    ):
+        assert before in text
+        with pytest.raises(DoorRefusedError, match=windows_door.MALFORMED):
+            windows_door.read_request(text.replace(before, after).encode(), used_nonces=())
+
+
+def test_every_line_to_run_is_made_in_one_place() -> None:
+    assert bootstrap_line([443, 81, 81]).endswith(r" -File bootstrap\windows.ps1 -AllowedPorts 81,443")
+    assert bootstrap_line().endswith(r" -File bootstrap\windows.ps1")
+    assert bootstrap_line(options="-Distribution Debian").endswith(r"windows.ps1 -Distribution Debian")
+    code = [path for folder in ("provision", "tasks") for path in (ROOT / folder).rglob("*.py")]
+    assert [path.name for path in code if r"bootstrap\windows.ps1" in path.read_text("utf-8")] == [
+        "bootstrap.py"
+    ]
+
+
+def test_the_script_takes_every_option_that_is_advised() -> None:
+    """And none has to be given: the door may open nothing."""
+    text = SCRIPTS[0].read_text("ascii")
+    parameters = text.partition("param(")[2].partition("\n)")[0]
+    for option in ("AllowedPorts", "ReplacePorts", "Owner", "Distribution", "PublicKey"):
+        assert re.search(rf"\] \${option}\b", parameters), option
+        assert f".PARAMETER {option}" in text
+    assert "Mandatory" not in parameters
+
+
+def test_what_was_said_before_holds_on() -> None:
+    text = SCRIPTS[0].read_text("ascii")
+    for name in windows_door.Settings.model_fields:
+        assert re.search(rf"@\{{.*\b{name} = ", text), name
+    for name in ("allowed_ports", "owner", "distribution"):
+        assert f"Get-Kept '{name}'" in text
+
+
 def test_half_written_files_are_no_files() -> None:
     assert windows_door.parse_result(b'{"version": 1, "nonce":') is None
     assert windows_door.parse_settings(b"") is None
@@ -141,12 +195,28 @@ def test_the_scripts_agree_on_names_with_the_deploy() -> None:
     for path in (windows_door.SETTINGS, windows_door.OWNED_RULES, windows_door.RESULT):
         assert f"'{path.name}'" in door
     assert f"$MaxBytes = {windows_door.MAX_REQUEST_BYTES}" in door
+    assert f"$RememberedNonces = {windows_door.REMEMBERED_NONCES}" in door
     assert f"$RulePrefix = '{firewall.RULE_PREFIX}'" in door
     assert f"'{firewall.REGISTRY_KEY.replace('HKLM', 'HKLM:')}'" in door
 
 
-def test_the_elevated_script_can_be_read_in_one_go() -> None:
-    assert len((ROOT / "bootstrap/door.ps1").read_text("ascii").splitlines()) < 250
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_the_elevated_scripts_can_be_read_in_one_go(script: Path) -> None:
+    assert len(script.read_text("ascii").splitlines()) < 250
+
+
+def test_a_key_of_a_common_account_makes_nobody_an_administrator() -> None:
+    """Its own file, with rights for it; a link that it could have made there is not followed."""
+    text = SCRIPTS[0].read_text("ascii")
+    add_key = text.partition("function Add-Key {")[2].partition("\n}")[0]
+    administrators, _, others = add_key.partition("else {")
+    assert "if ($administrators -contains $ownerSid) {" in administrators
+    assert r"'ssh\administrators_authorized_keys'" in administrators
+    assert "S-1-5-32-544" in administrators
+    assert r"'.ssh\authorized_keys'" in others
+    assert '$rights += "(A;;FA;;;$ownerSid)"' in others
+    assert others.index("LinkType") < others.index("ReadAllLines") < others.index("Move-Item")
+    assert text.count("administrators_authorized_keys") == 1
 
 
 def test_no_script_switches_the_firewall_off() -> None:

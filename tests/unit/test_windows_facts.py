@@ -53,7 +53,9 @@ def test_result_of_the_door() -> None:
 
 def test_nothing_is_there_on_a_bare_host() -> None:
     assert windows.IsWsl().process(["no"]) is False
-    assert windows.DoorRegistered().process(["no"]) is False
+    assert windows.TaskRegistered().process(["no"]) is False
+    assert windows.IsWsl1().process(["no"]) is False
+    assert windows.DoorDigest().process([]) is None
     assert windows.DoorSettings.default() is None
     assert windows.OwnedRules.default() == frozenset()
 

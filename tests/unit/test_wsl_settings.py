@@ -6,8 +6,9 @@ from base64 import b64encode
 
 import pytest
 
+from provision.domain.wsl_restart import Noted, Restart, restart
 from provision.domain.wsl_settings import mounted
-from provision.facts.wsl import BootId, HoldRegistered, RestartDue, WindowsProfile
+from provision.facts.wsl import BootId, NotedRestart, WindowsProfile
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,27 @@ def test_without_windows_there_is_no_profile(output: list[str]) -> None:
 
 
 def test_a_bare_host_has_nothing_that_is_due() -> None:
-    assert RestartDue().process(["no"]) is RestartDue.default() is False
-    assert HoldRegistered().process(["no"]) is HoldRegistered.default() is False
+    assert NotedRestart().process([]) is NotedRestart.default() is Noted.NEVER
+    assert NotedRestart().process(["due"]) is Noted.DUE
     assert BootId().process([]) == BootId.default() == ""
+
+
+@pytest.mark.parametrize(
+    ("systemd", "noted", "allowed", "found"),
+    [
+        (True, Noted.NEVER, True, Restart.NEEDLESS),
+        (True, Noted.DONE, True, Restart.NEEDLESS),
+        (True, Noted.DUE, True, Restart.NOW),
+        (True, Noted.DUE, False, Restart.WAITS),
+        (False, Noted.NEVER, True, Restart.NOW),
+        (False, Noted.DUE, True, Restart.NOW),
+        (False, Noted.NEVER, False, Restart.MISSED),
+        (False, Noted.DUE, False, Restart.MISSED),
+        (False, Noted.DONE, True, Restart.IN_VAIN),
+        (False, Noted.DONE, False, Restart.IN_VAIN),
+    ],
+)
+def test_a_restart_is_made_once_for_a_cause(
+    systemd: bool, noted: Noted, allowed: bool, found: Restart
+) -> None:
+    assert restart(systemd=systemd, noted=noted, allowed=allowed) is found

@@ -18,6 +18,7 @@ FOLDER = state.DRIVE / "Program Files/dify-vllm-deploy"
 REQUEST = state.DRIVE / "ProgramData/dify-vllm-deploy/request.json"
 NETSH = state.DRIVE / "Windows/System32/netsh.exe"
 MAX_BYTES = 16384
+REMEMBERED_NONCES = 1000
 RULE_FIELDS = {"listen_address", "listen_port", "connect_address", "connect_port"}
 
 MALFORMED = "the request does not have the form that this door accepts"
@@ -73,13 +74,20 @@ def main() -> int:
 def _read_request() -> dict[str, Any]:
     try:
         data = REQUEST.read_bytes()
-        request = json.loads(data.decode("utf-8")) if len(data) <= MAX_BYTES else None
+        text = data.decode("utf-8") if len(data) <= MAX_BYTES else "null"
+        request = json.loads(text, object_pairs_hook=_fields)
     except (OSError, ValueError, RecursionError):
         request = None
     if not _has_form(request):
         raise RefusedError(MALFORMED)
     assert isinstance(request, dict)
     return request
+
+
+def _fields(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError
+    return dict(pairs)
 
 
 def _has_form(request: object) -> bool:
@@ -153,10 +161,11 @@ def _is_address(value: object) -> bool:
 def _check(request: dict[str, Any]) -> None:
     """Check a well-formed request against what the administrator allowed."""
     used = FOLDER / "used-nonces.txt"
-    if used.exists() and request["nonce"] in used.read_text("ascii").split():
+    nonces = used.read_text("ascii").split() if used.exists() else []
+    if request["nonce"] in nonces:
         raise RefusedError(REPLAYED)
-    with used.open("a", encoding="ascii") as nonces:
-        nonces.write(request["nonce"] + "\n")
+    remembered = [*nonces, request["nonce"]][-REMEMBERED_NONCES:]
+    used.write_text("".join(f"{nonce}\n" for nonce in remembered), "ascii")
     allowed = json.loads((FOLDER / "settings.json").read_text("utf-8"))["allowed_ports"]
     rules = request.get("port_proxy") or []
     openings = request.get("firewall") or []
@@ -232,7 +241,7 @@ def _open(openings: list[dict[str, Any]], result: dict[str, Any]) -> None:
         firewall.new_rule(name, opening["port"], opening["remote_addresses"], opening["profiles"])
         result["applied"].append(name)
     after = _opening_names()
-    if len(after) != len(openings):
+    if after != sorted(f"{RULE_PREFIX}{opening['port']}" for opening in openings):
         raise RefusedError(NOT_OPENED.format(", ".join(after)))
 
 

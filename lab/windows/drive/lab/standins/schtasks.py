@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from standins import state
+from standins import command_line, state
 from standins.console import Console
 
 
@@ -47,7 +47,8 @@ def _act(machine: state.State, console: Console, verb: str, name: str) -> int:
 def _start(task: state.Task) -> None:
     """Start a task's action in the background, with the rights that it was registered with."""
     program, *arguments = task["action"]
-    environment = {**os.environ, state.ELEVATED: "1" if task["elevated"] else "0"}
+    rights = {state.ELEVATED: "1" if task["elevated"] else "0"}
+    environment = command_line.handed({**os.environ, **rights}, subprocess.list2cmdline(arguments))
     subprocess.Popen(
         [state.DRIVE / program, *arguments],
         env=environment,

@@ -10,16 +10,21 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 DRIVE = Path(__file__).resolve().parents[2]
 # A variable may name another state file, so that a test can look at two machines with one drive.
 STATE = Path(os.environ.get("LAB_WINDOWS_STATE", DRIVE / "lab/state.json"))
 CALLS = STATE.with_name("calls.jsonl")
 
-# Windows keeps elevation in the process token and hands it to children; here the environment does. Only the
-# task scheduler's stand-in sets it.
+# One file for each distribution that runs; it says whether whoever started that one was elevated.
+RUNNING = STATE.with_name("running")
+
+# Windows keeps elevation in the process token and hands it to children; here the environment does. The task
+# scheduler's stand-in and the one of sshd set it. A program that a distribution starts by itself has none: it
+# gets the token of whoever started the distribution (inferred from WslCoreInstance.cpp in microsoft/WSL).
 ELEVATED = "LAB_WINDOWS_ELEVATED"
+_WHOSE_TOKEN = {True: "elevated", False: "unelevated"}
 
 FIREWALL_KEY = (
     "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy"
@@ -47,13 +52,15 @@ class Wsl(TypedDict):
 
     ``kind`` is ``msi`` (starts everywhere), ``store`` (its launcher does not start for services) or ``none``.
     The default distribution is the lab's; others are names only. With ``warning`` every command comes after
-    the one about a proxy on localhost, which many machines give.
+    the one about a proxy on localhost, which many machines give. Distributions are of WSL 2, unless
+    ``versions`` says 1.
     """
 
     kind: str
     distributions: list[str]
     default: str
     warning: bool
+    versions: NotRequired[dict[str, int]]
 
 
 class State(TypedDict):
@@ -114,9 +121,27 @@ def listeners(machine: State) -> list[tuple[str, int, int]]:
     return found
 
 
+def running() -> dict[str, bool]:
+    """The distributions that run; whether they were started elevated."""
+    found = RUNNING.iterdir() if RUNNING.is_dir() else ()
+    return {path.name: path.read_text("ascii").strip() == _WHOSE_TOKEN[True] for path in found}
+
+
+def note_start(name: str) -> None:
+    """A distribution begins to run, with the token of this process."""
+    RUNNING.mkdir(exist_ok=True)
+    (RUNNING / name).write_text(_WHOSE_TOKEN[elevated()], "ascii")
+
+
+def note_stop(name: str) -> None:
+    """A distribution does not run any more."""
+    (RUNNING / name).unlink(missing_ok=True)
+
+
 def elevated() -> bool:
     """Whether this process has an administrator's full token."""
-    return os.environ.get(ELEVATED) == "1"
+    own = os.environ.get(ELEVATED)
+    return any(running().values()) if own is None else own == "1"
 
 
 def log_call(program: str, arguments: list[str], *, code: int, write: bool) -> None:

@@ -11,6 +11,9 @@ microsoft/WSL#9231 and #9197.
 Inferred: the exit code and the encoding of that launcher; what Windows says without any WSL; that a program
 which Linux cannot find gives 127; that ``--shutdown`` and ``--terminate`` say nothing (as they do when they
 succeed). A Linux process hands on only the low byte of -1, so here it is 255 instead of 4294967295.
+
+Whoever first runs a command in a distribution starts it, and everything that it runs later has the rights
+of that one over Windows (state.py).
 """
 
 from __future__ import annotations
@@ -19,19 +22,25 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from standins import command_line, state
 
 # How "Windows" reaches its distribution; inside the distribution itself there is no such file.
 SSH_CONFIG = Path("/etc/lab/dify-wsl.ssh")
-# A program that plays what becomes of distributions which are stopped; their names are its arguments.
-STOPPED_HOOK = state.DRIVE / "lab/hooks/wsl-stopped"
+SSH = ["ssh", "-F", str(SSH_CONFIG)]
+# Programs that play what becomes of distributions which are started or stopped, named by their arguments.
+HOOKS = state.DRIVE / "lab/hooks"
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
+BOOT_SECONDS = 60
 
 FAILED = 255
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/games:/usr/local/games"
 LONGEST_LOGGED = 100
+
+_LONG = {"-q": "--quiet", "-v": "--verbose"}
 
 _TEXTS = {
     "WSL_E_DISTRO_NOT_FOUND": (
@@ -155,14 +164,31 @@ class Call:
         return WslError(f"{_text(self._machine, name)}\n{code}")
 
     def _list(self) -> int:
-        options = list(iter(self._word, ""))
-        if any(option not in ("-q", "--quiet") for option in options) or not options:
-            raise SystemExit(f"wsl.exe: --list {' '.join(options)} is not modelled here")
-        self._need_one()
-        # The default one comes first.
-        for name in sorted(self._wsl["distributions"], key=lambda name: name != self._wsl["default"]):
+        """Starts nothing. The default one comes first."""
+        options = {_LONG.get(option, option) for option in iter(self._word, "")}
+        names = sorted(self._wsl["distributions"], key=lambda name: name != self._wsl["default"])
+        running = state.running()
+        if options == {"--running", "--quiet"}:
+            names = [name for name in names if name in running]
+        elif options == {"--quiet"}:
+            self._need_one()
+        elif options == {"--verbose"}:
+            self._need_one()
+            names = list(self._rows(names, running))
+        else:
+            raise SystemExit(f"wsl.exe: --list {' '.join(sorted(options))} is not modelled here")
+        for name in names:
             _say(sys.stdout, name)
         return 0
+
+    def _rows(self, names: list[str], running: dict[str, bool]) -> Iterator[str]:
+        width = max(map(len, [*names, "NAME"])) + 4
+        yield f"  {'NAME':<{width}}{'STATE':<16}VERSION"
+        versions = self._wsl.get("versions", {})
+        for name in names:
+            star = "*" if name == self._wsl["default"] else " "
+            how = "Running" if name in running else "Stopped"
+            yield f"{star} {name:<{width}}{how:<16}{versions.get(name, 2)}"
 
     def _need_one(self) -> None:
         if not self._wsl["distributions"]:
@@ -180,6 +206,8 @@ class Call:
             raise SystemExit(
                 f"wsl.exe: {name} is only a name here; the lab's distribution is the default one"
             )
+        if name not in state.running():
+            _start(name)
         if self._user != "root" and _inside(["id", "-u", self._user], quiet=True):
             raise self._failure("WSL_E_USER_NOT_FOUND", "Wsl")
         return _inside([*_as(self._user), "env", "-i", *_variables(self._user, name), *words])
@@ -206,15 +234,47 @@ def _inside(words: list[str], *, quiet: bool = False) -> int:
     """Run a program in the distribution, with our own input and output; returns its exit code."""
     there = f"cd /mnt/c/Users/owner 2>/dev/null || cd /mnt/c 2>/dev/null; exec {shlex.join(words)}"
     local = ["sh", "-c", there]
-    command = ["ssh", "-F", str(SSH_CONFIG), "-T", "dify-wsl", there] if SSH_CONFIG.exists() else local
+    command = [*SSH, "-T", "dify-wsl", there] if SSH_CONFIG.exists() else local
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.call(command, **(streams if quiet else {}))
 
 
+def _start(name: str) -> None:
+    """Returns when the distribution runs, as the command that starts it waits for it."""
+    state.note_start(name)
+    _hook("wsl-started", name)
+    if SSH_CONFIG.exists():
+        _until(lambda: bool(_boot()))
+
+
 def _stop(names: list[str]) -> tuple[int, bool]:
-    if STOPPED_HOOK.exists():
-        subprocess.call([STOPPED_HOOK, *names], stdin=subprocess.DEVNULL)
+    """Returns when they are stopped, unless the caller stops with them."""
+    before = _boot() if SSH_CONFIG.exists() else b""
+    for name in names:
+        state.note_stop(name)
+    _hook("wsl-stopped", *names)
+    if before:
+        subprocess.call([*SSH, "-O", "exit", "dify-wsl"], stderr=subprocess.DEVNULL)
+        _until(lambda: _boot() != before)
     return 0, True
+
+
+def _hook(name: str, *distributions: str) -> None:
+    program = HOOKS / name
+    if program.exists():
+        subprocess.call([program, *distributions], stdin=subprocess.DEVNULL)
+
+
+def _boot() -> bytes:
+    """Which boot of its machine the distribution is in; empty when nothing answers there."""
+    asked = [*SSH, "-o", "ControlPath=none", "-o", "ConnectTimeout=2", "dify-wsl", f"cat {BOOT_ID}"]
+    return subprocess.run(asked, check=False, stdin=subprocess.DEVNULL, capture_output=True).stdout
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + BOOT_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.2)
 
 
 def _text(machine: state.State, name: str, *values: str) -> str:
