@@ -12,8 +12,9 @@ from provision.domain.bootstrap import bootstrap_line, script_digest
 from provision.domain.settings import DifySettings
 from provision.domain.windows_door import TASK_NAME
 from provision.domain.wsl_settings import HOLD_TASK
+from provision.facts.docker import NginxVariables
 from provision.facts.windows import DoorDigest, IsWsl, IsWsl1, TaskRegistered
-from tasks import wsl
+from tasks import ports, wsl
 
 OURS = script_digest((Path(__file__).parents[2] / "bootstrap/door.ps1").read_bytes())
 
@@ -27,10 +28,11 @@ def problems(
     **dify: Any,
 ) -> list[str]:
     def get_fact(fact: type, **arguments: str) -> object:
-        found = {IsWsl: True, IsWsl1: wsl1, DoorDigest: digest}
+        found = {IsWsl: True, IsWsl1: wsl1, DoorDigest: digest, NginxVariables: {}}
         return arguments["task"] in tasks if fact is TaskRegistered else found[fact]
 
-    monkeypatch.setattr(wsl, "host", SimpleNamespace(name="dify", get_fact=get_fact))
+    for module in (ports, wsl):
+        monkeypatch.setattr(module, "host", SimpleNamespace(name="dify", get_fact=get_fact))
     settings = DifySettings(**{"port": 81, "public_url": "http://192.168.1.117:81"} | dify)
     deployment: Any = SimpleNamespace(dify_host="dify", dify=settings)
     return list(wsl.wsl_problems(deployment))
