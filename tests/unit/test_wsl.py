@@ -12,7 +12,7 @@ from provision.domain.wsl import LONGEST_LINE, Distribution, lines, setting_prob
 
 DEBIAN = Distribution("Debian")
 AWKWARD = (
-    "echo 'it''s' \"$HOME\" %PATH% ^& a*b `id` \\\\ 你好; printf '%s|' 'two  blanks' $((1+1))\n echo next"
+    "echo 'it''s' \"$HOME\" %PATH% '^&' a*b `id` \\\\ 你好; printf '%s|' 'two  blanks' $((1+1))\n echo next"
 )
 
 
