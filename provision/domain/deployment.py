@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from provision.domain.dify_env import MANAGED
 from provision.domain.gpu_providers import PROVIDERS
@@ -217,6 +218,13 @@ def _endpoint(role: str, host: str, values: Mapping[str, Any], settings: ModelSe
 
 def _dify_url(host: str, values: Mapping[str, Any], dify: DifySettings) -> str:
     if dify.public_url:
+        if urlsplit(dify.public_url).path:
+            raise SettingsError(
+                [
+                    f"{host}: dify.public_url = {dify.public_url!r} holds a path, and Dify works at the root of "
+                    "a name only; give it a name or a port of its own"
+                ]
+            )
         return dify.public_url
     address = str(values.get("ssh_hostname", host))
     if address.startswith(("@", *LOOPBACK)):

@@ -1,4 +1,4 @@
-"""Dify's .env: ours are set where they stand, everything else keeps its bytes."""
+"""What our settings become in Dify's .env, and how its secrets look."""
 
 from __future__ import annotations
 
@@ -7,89 +7,64 @@ from io import StringIO
 
 import paramiko
 import pytest
-from dotenv import dotenv_values
-from hypothesis import given
-from hypothesis import strategies as st
 
-from provision.domain.dify_env import difference, initial, managed, with_values
-from provision.domain.secrets import ALL, DIFY, RECIPES, SSH_KEY, Kind
+from provision.domain.dify_env import MANAGED, addresses, managed, merged
+from provision.domain.env_merge import EnvFolder
+from provision.domain.secrets import ALL, RECIPES, SSH_KEY, Kind
 from provision.domain.settings import DifySettings
 
-EXAMPLE = """\
-# Ports
-EXPOSE_NGINX_PORT=80
-EXPOSE_NGINX_SSL_PORT=443
-
-SECRET_KEY=
-# EXPOSE_NGINX_PORT=1
-"""
-
-
-def test_values_are_set_where_they_stand_and_comments_stay() -> None:
-    assert with_values(EXAMPLE, {"EXPOSE_NGINX_PORT": "81"}) == EXAMPLE.replace("PORT=80", "PORT=81")
-
-
-def test_missing_variables_are_appended_once() -> None:
-    once = with_values(EXAMPLE, {"NEW": "1"})
-    assert once.endswith("\n# Added by dify-vllm-deploy\nNEW=1\n")
-    assert with_values(once, {"NEW": "1"}) == once
-
-
-def test_line_ends_stay_as_they_are() -> None:
-    windows = EXAMPLE.replace("\n", "\r\n")
-    wanted = with_values(windows, {"EXPOSE_NGINX_PORT": "81", "NEW": "1"})
-    assert wanted.count("\r\n") == wanted.count("\n")
-    assert "EXPOSE_NGINX_PORT=81\r\n" in wanted
-    assert with_values(wanted, {"EXPOSE_NGINX_PORT": "81", "NEW": "1"}) == wanted
-    assert with_values(windows, {}) == windows
-
-
-def test_an_owners_line_is_not_touched() -> None:
-    own = EXAMPLE + "HTTP_PROXY='http://me:$ecret@proxy'  # mine\n"
-    assert own.splitlines()[-1] in with_values(own, {"SECRET_KEY": "k7x"}).splitlines()
-
-
-@given(
-    st.dictionaries(
-        st.from_regex(r"[A-Z][A-Z_]{0,8}", fullmatch=True),
-        st.from_regex(r"[ -&(-\[\]-~]{0,20}", fullmatch=True),
-    )
+LONG = EnvFolder(
+    "EXPOSE_NGINX_PORT=80\nEXPOSE_NGINX_SSL_PORT=443\nAPP_WEB_URL=\nFILES_URL=\nPIP_MIRROR_URL=\n",
+    compose="services: {plugin_daemon: {environment: {A: '${PLUGIN_PYTHON_ENV_INIT_TIMEOUT:-120}'}}}",
 )
-def test_what_is_written_is_what_is_read(values: dict[str, str]) -> None:
-    from io import StringIO
-
-    text = with_values(EXAMPLE, values)
-    assert with_values(text, values) == text
-    read = dotenv_values(stream=StringIO(text), interpolate=False)
-    assert {name: read[name] for name in values} == values
-
-
-def test_the_difference_names_variables_and_never_values() -> None:
-    assert difference("A=1\nB=2\n", "A=1\nB=3\nC=4\n") == ["B", "C"]
+SPLIT = EnvFolder(LONG.env, {"envs/core-services/api.env": "APP_WEB_URL=\n"})
 
 
 def test_links_carry_the_port_and_api_calls_stay_relative() -> None:
-    values = managed(DifySettings(), "http://192.168.1.117:81")
-    assert values["APP_WEB_URL"] == values["FILES_URL"] == "http://192.168.1.117:81"
-    assert values["ENDPOINT_URL_TEMPLATE"] == "http://192.168.1.117:81/e/{hook_id}"
-    assert values["EXPOSE_NGINX_PORT"] == "81"
-    assert "CONSOLE_API_URL" not in values
-    assert "APP_API_URL" not in values
+    values = addresses("http://192.168.1.117:81")
+    assert values == {
+        "CONSOLE_WEB_URL": "http://192.168.1.117:81",
+        "SERVICE_API_URL": "http://192.168.1.117:81",
+        "APP_WEB_URL": "http://192.168.1.117:81",
+        "FILES_URL": "http://192.168.1.117:81",
+        "TRIGGER_URL": "http://192.168.1.117:81",
+        "ENDPOINT_URL_TEMPLATE": "http://192.168.1.117:81/e/{hook_id}",
+        "NEXT_PUBLIC_SOCKET_URL": "ws://192.168.1.117:81",
+        "SERVER_CONSOLE_API_URL": "http://api:5001",
+        "INTERNAL_FILES_URL": "http://api:5001",
+    }
+    assert addresses("https://bot.example.com")["NEXT_PUBLIC_SOCKET_URL"] == "wss://bot.example.com"
+
+
+def test_the_published_port_is_the_setting_and_not_the_urls() -> None:
+    values = managed(DifySettings(port=8081), "https://bot.example.com", SPLIT)
+    assert values["EXPOSE_NGINX_PORT"] == "8081"
+    assert values["APP_WEB_URL"] == "https://bot.example.com"
+
+
+def test_what_a_version_that_lists_everything_does_not_know_is_left_out() -> None:
+    assert managed(DifySettings(env={"MINE": "1"}), "http://h", LONG) == {
+        "EXPOSE_NGINX_PORT": "81",
+        "EXPOSE_NGINX_SSL_PORT": "443",
+        "APP_WEB_URL": "http://h",
+        "FILES_URL": "http://h",
+        "PIP_MIRROR_URL": "",
+        "PLUGIN_PYTHON_ENV_INIT_TIMEOUT": "600",
+        "MINE": "1",
+    }
+    assert managed(DifySettings(), "http://h", SPLIT).keys() <= MANAGED
 
 
 def test_a_plugin_mirror_needs_its_lock_file_ignored() -> None:
     mirror = DifySettings(pip_mirror_url="https://mirror.example/simple")
-    assert managed(mirror, "http://h")["PLUGIN_IGNORE_UV_LOCK"] == "true"
-    taken_back = managed(DifySettings(), "http://h")
+    assert managed(mirror, "http://h", SPLIT)["PLUGIN_IGNORE_UV_LOCK"] == "true"
+    taken_back = managed(DifySettings(), "http://h", SPLIT)
     assert (taken_back["PIP_MIRROR_URL"], taken_back["PLUGIN_IGNORE_UV_LOCK"]) == ("", "false")
 
 
-def test_pairs_are_equal_and_every_published_secret_is_replaced() -> None:
-    values = initial({name: f"value-of-{name}" for name in DIFY}, "init")
-    assert values["SANDBOX_API_KEY"] == values["CODE_EXECUTION_API_KEY"]
-    assert values["WEAVIATE_API_KEY"] == values["WEAVIATE_AUTHENTICATION_APIKEY_ALLOWED_KEYS"]
-    assert values["REDIS_PASSWORD"] in values["CELERY_BROKER_URL"]
-    assert {f"value-of-{name}" for name in DIFY} <= set(values.values())
+def test_a_secret_does_not_follow_an_upgrade() -> None:
+    old, new = EnvFolder("SECRET_KEY=sk-published\n"), EnvFolder("SECRET_KEY=\n", {"envs/a.env": "A=1\n"})
+    assert merged(old, old, new, {}).text == old.env
 
 
 def made(kind: Kind) -> str:
