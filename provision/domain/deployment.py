@@ -221,8 +221,8 @@ def _dify_url(host: str, values: Mapping[str, Any], dify: DifySettings) -> str:
         if urlsplit(dify.public_url).path:
             raise SettingsError(
                 [
-                    f"{host}: dify.public_url = {dify.public_url!r} holds a path, and Dify works at the root of "
-                    "a name only; give it a name or a port of its own"
+                    f"{host}: dify.public_url = {dify.public_url!r} holds a path, and Dify works at the root "
+                    "of a name only; give it a name or a port of its own"
                 ]
             )
         return dify.public_url

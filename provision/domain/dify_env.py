@@ -57,6 +57,28 @@ def _others(dify: DifySettings) -> dict[str, str]:
     }
 
 
+def wrong_links(public_url: str, site_url: str, api_url: str) -> list[str]:
+    """What Dify makes links with where it is another address than ours, one line each.
+
+    Args:
+        site_url, api_url: as a running Dify tells them for an app; empty where it tells none.
+    """
+    wanted = addresses(public_url)
+    return [
+        f"Dify makes {links} with {made}, and dify.public_url says {public_url}; see {variable} in its .env"
+        for links, variable, made in (
+            ("chat links", "APP_WEB_URL", site_url),
+            ("API addresses", "SERVICE_API_URL", api_url.removesuffix("/v1")),
+        )
+        if made and _place(made) != _place(wanted[variable])
+    ]
+
+
+def _place(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
 MANAGED = frozenset({*addresses("http://host"), *_others(DifySettings()), *NEVER_FOLLOW})
 """Every variable that is ours to set; in ``dify.env`` it would silently win over its setting."""
 

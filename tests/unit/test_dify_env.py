@@ -8,7 +8,7 @@ from io import StringIO
 import paramiko
 import pytest
 
-from provision.domain.dify_env import MANAGED, addresses, managed, merged
+from provision.domain.dify_env import MANAGED, addresses, managed, merged, wrong_links
 from provision.domain.env_merge import EnvFolder
 from provision.domain.secrets import ALL, RECIPES, SSH_KEY, Kind
 from provision.domain.settings import DifySettings
@@ -53,6 +53,25 @@ def test_what_a_version_that_lists_everything_does_not_know_is_left_out() -> Non
         "MINE": "1",
     }
     assert managed(DifySettings(), "http://h", SPLIT).keys() <= MANAGED
+
+
+@pytest.mark.parametrize(
+    ("site_url", "api_url"),
+    [("http://h:81", "http://h:81/v1"), ("http://H:81/", "http://h:81/v1"), ("", "")],
+)
+def test_links_that_are_right(site_url: str, api_url: str) -> None:
+    assert wrong_links("http://h:81", site_url, api_url) == []
+
+
+def test_links_that_lost_their_port_are_told_with_the_variable_that_mends_them() -> None:
+    found = wrong_links("http://h:81", "http://h", "http://127.0.0.1:81/v1")
+    assert found == [
+        "Dify makes chat links with http://h, and dify.public_url says http://h:81; "
+        "see APP_WEB_URL in its .env",
+        "Dify makes API addresses with http://127.0.0.1:81, and dify.public_url says http://h:81; "
+        "see SERVICE_API_URL in its .env",
+    ]
+    assert wrong_links("http://h", "http://h:80", "http://h/v1") == []
 
 
 def test_a_plugin_mirror_needs_its_lock_file_ignored() -> None:

@@ -134,7 +134,7 @@ def test_an_own_folder_is_used_as_it_is() -> None:
             "leaves no room for a question in chat.max_model_len = 1024",
         ),
         ("d", {"ssh_hostname": "localhost"}, "d: dify.public_url is not set"),
-        ("d", {"dify": {"public_url": "http://h:81/dify"}}, "holds a path, and Dify works at the root of a"),
+        ("d", {"dify": {"public_url": "http://h:81/dify"}}, "holds a path, and Dify works at the root of"),
         (
             "a",
             {"serving": {"data_dir": "hy-tmp"}},
