@@ -155,18 +155,19 @@ def still_published(version: EnvFolder, owner: EnvFolder) -> Iterator[tuple[tupl
         version: what is installed.
         owner: the files of the installation.
     """
-    found = values(owner.env)
-    defaults = values(version.env)
+    found = {**values(version.env), **values(owner.env)}
     for entry in PUBLISHED:
-        listed = entry.listed(version)
+        # Under an older name it counts too, where the new one is empty.
+        read = {name for name in entry.variables if name in version.names and found.get(name)}
         open_to_all = tuple(
             name
-            for name, around in listed.items()
-            if found.get(name, defaults.get(name, "")) in {around.format(value) for value in entry.values}
+            for name, around in entry.listed(version).items()
+            if found.get(name, "") in {around.format(value) for value in entry.values}
+            and (found.get(name) or not read)
         )
         if open_to_all:
             yield open_to_all, entry.change
-    if found.get(ANONYMOUS, defaults.get(ANONYMOUS, "")).lower() == "true":
+    if found.get(ANONYMOUS, "").lower() == "true":
         yield (ANONYMOUS,), f"set it to false, {RECREATE}"
 
 
