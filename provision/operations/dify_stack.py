@@ -117,7 +117,7 @@ def settings(*, deployment: Deployment) -> Commands:
         override = read(host, f"{folder}/{OVERRIDE}")
         if owner:
             _warn_of_published_secrets(version, owner)
-    except (OSError, DotenvError) as error:
+    except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
         yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
         return
     if _another_version(dify):
@@ -135,15 +135,14 @@ def settings(*, deployment: Deployment) -> Commands:
     )
     wanted = managed(dify, deployment.dify_url, version)
     if owner is None:
-        for data in DATA:
-            if host.get_fact(Directory, path=f"{folder}/{data}"):
-                yield failure(
-                    STEP,
-                    f"{folder}/{data} exists but {folder}/.env, which has its password, does not",
-                    advice="Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
-                    f"move all of {folder}/volumes away to begin with nothing",
-                )
-                return
+        if data := next((path for path in DATA if host.get_fact(Directory, path=f"{folder}/{path}")), None):
+            yield failure(
+                STEP,
+                f"{folder}/{data} exists but {folder}/.env, which has its password, does not",
+                advice="Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
+                f"move all of {folder}/volumes away to begin with nothing",
+            )
+            return
         if example is None:
             yield failure(STEP, f"no {folder}/.env.example", advice="Is it a clone of Dify?")
             return

@@ -148,6 +148,15 @@ def test_a_file_that_compose_would_refuse_is_left_and_its_line_named(
     assert "hunter2" not in said.text
 
 
+def test_a_file_that_is_no_utf_8_is_left(clone: Path, said: pytest.LogCaptureFixture) -> None:
+    env = clone / "docker/.env"
+    env.write_bytes("# 我的\nA=1\n".encode("gbk"))
+    with pytest.raises(PyinfraError):
+        run(clone)
+    assert env.read_bytes() == "# 我的\nA=1\n".encode("gbk")
+    assert "docker/.env: 'utf-8' codec can't decode" in said.text
+
+
 def test_another_version_is_only_told_what_everybody_knows_of_it(
     clone: Path, said: pytest.LogCaptureFixture
 ) -> None:
