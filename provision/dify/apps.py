@@ -18,7 +18,8 @@ _PAGE = 100
 class App:
     """One app as its detail shows it; `link_code` is the last part of its public chat link.
 
-    `max_active_requests` is None where Dify does not show it (1.3.1).
+    `max_active_requests` is None where Dify does not show it (1.3.1). `site_url` and `api_url` are what Dify
+    itself begins the app's links with.
     """
 
     id: str
@@ -31,6 +32,8 @@ class App:
     max_active_requests: int | None
     enable_site: bool
     enable_api: bool
+    site_url: str
+    api_url: str
     link_code: str = field(repr=False)
     configuration: dict[str, Any] | None = field(repr=False)
 
@@ -111,6 +114,8 @@ class Apps:
             max_active_requests=reply.optional("max_active_requests", int),
             enable_site=reply.get("enable_site", bool),
             enable_api=reply.get("enable_api", bool),
+            site_url=str(site.get("app_base_url") or ""),
+            api_url=reply.optional("api_base_url", str) or "",
             link_code=str(site.get("access_token") or site.get("code") or ""),
             configuration=reply.optional("model_config", dict),
         )

@@ -110,9 +110,17 @@ def dify_url(host: str, values: Mapping[str, Any], dify: DifySettings) -> str:
     """What people type; without a port while that is to be chosen yet.
 
     Raises:
-        SettingsError: the host's address means nothing to others, and no ``public_url`` is set.
+        SettingsError: the host's address means nothing to others, and no ``public_url`` is set; or it has a
+            path.
     """
     if dify.public_url:
+        if urlsplit(dify.public_url).path:
+            raise SettingsError(
+                [
+                    f"{host}: dify.public_url = {dify.public_url!r} holds a path, and Dify works at the root "
+                    "of a name only; give it a name or a port of its own"
+                ]
+            )
         return dify.public_url
     address = _address(host, values)
     if address.startswith(("@", *LOOPBACK)):

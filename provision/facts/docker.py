@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.dify_env import HTTPS, PUBLISHED_PORT, parse
+from provision.domain.dify_env import HTTPS, PUBLISHED_PORT
+from provision.domain.dotenv import DotenvError, last, meaning
 
 INSPECT = (
     '{{index .Config.Labels "com.docker.compose.service"}} '
@@ -157,4 +158,8 @@ class NginxVariables(FactBase[dict[str, str]]):
         )  # fmt: skip
 
     def process(self, output: list[str]) -> dict[str, str]:
-        return parse("\n".join(output))
+        try:
+            found = last("\n".join(output))
+        except DotenvError:  # told where the file is merged
+            return {}
+        return {name: meaning(statement.raw) for name, statement in found.items()}

@@ -12,9 +12,14 @@ from pyinfra.operations import files
 
 from provision.domain import compose
 from provision.domain.deployment import Deployment
-from provision.domain.dify_env import difference, initial, managed, with_values
+from provision.domain.dify_env import managed, merged
+from provision.domain.dotenv import DotenvError
+from provision.domain.env_diff import shown
+from provision.domain.env_merge import EnvFolder
+from provision.domain.published_secrets import replaced_at_first, still_published
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
+from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import ComposeStack, ComposeVersion, DockerDesktop
 from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
@@ -35,6 +40,8 @@ Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, 
 OVERRIDE = "docker-compose.override.yaml"
 OURS = "# Merged by the plain `docker compose` form. Changed by dify-vllm-deploy"
 STEP = "Write Dify's .env"
+# What a database keeps, with the password that it was made with.
+DATA = ("volumes/db/data", "volumes/mysql/data")
 
 
 def compose_dir(dify: DifySettings) -> str:
@@ -100,16 +107,21 @@ def settings(*, deployment: Deployment) -> Commands:
         deployment: settings, and the address that links are made with.
     """
     dify = deployment.dify
-    if _another_version(dify):
-        host.noop("another version, left as it is")
-        return
     folder = compose_dir(dify)
+    version = host.get_fact(
+        ExampleEnv, folder=dify.folder, tag=host.get_fact(CheckedOutTag, path=dify.folder)
+    )
     try:
-        existing = read(host, f"{folder}/.env")
+        owner = _env_files(folder)
         example = read(host, f"{folder}/.env.example")
         override = read(host, f"{folder}/{OVERRIDE}")
-    except OSError as error:
-        yield failure(STEP, str(error), advice="Look at the file's permissions and the disk")
+        if owner:
+            _warn_of_published_secrets(version, owner)
+    except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
+        yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
+        return
+    if _another_version(dify):
+        host.noop("another version, left as it is")
         return
     if override is not None and not override.startswith(OURS):
         yield failure(
@@ -129,28 +141,34 @@ def settings(*, deployment: Deployment) -> Commands:
         dest=f"{folder}/{OVERRIDE}",
         mode="644",
     )
-    wanted = managed(dify, deployment.dify_url)
-    if existing is None:
-        if host.get_fact(Directory, path=f"{folder}/volumes/db/data"):
+    wanted = managed(dify, deployment.dify_url, version)
+    if owner is None:
+        if data := next((path for path in DATA if host.get_fact(Directory, path=f"{folder}/{path}")), None):
             yield failure(
                 STEP,
-                f"{folder}/volumes/db/data exists but its .env, with the password, does not",
-                advice="Restore .env from a backup, or remove the old data",
+                f"{folder}/{data} exists but {folder}/.env, which has its password, does not",
+                advice="Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
+                f"move all of {folder}/volumes away to begin with nothing",
             )
             return
         if example is None:
             yield failure(STEP, f"no {folder}/.env.example", advice="Is it a clone of Dify?")
             return
         try:
-            wanted |= initial({name: secret(name) for name in DIFY}, secret(INIT_PASSWORD))
+            secrets = {name: secret(name) for name in DIFY}
+            wanted = {**replaced_at_first(version, secrets, secret(INIT_PASSWORD)), **wanted}
         except KeeperUnavailableError as error:
             yield failure(STEP, str(error), advice="Run again")
             return
-        existing = example
-    content = with_values(existing, wanted)
-    if changed := difference(existing, content):
-        host.log(f"variables that change: {', '.join(changed)}")
-    yield from secret_file._inner(content=content, path=f"{folder}/.env")
+        owner = EnvFolder(example)
+    try:
+        result = merged(version, owner, version, wanted)
+    except DotenvError as error:
+        yield failure(STEP, f"{folder}/.env.example: {error}", advice="Check out the tag anew")
+        return
+    for line in shown(result.changes, private=dify.env):
+        host.log(line)
+    yield from secret_file._inner(content=result.text, path=f"{folder}/.env")
 
 
 @operation()
@@ -179,6 +197,24 @@ def up(*, dify: DifySettings) -> Commands:
         stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT, port=dify.port)
     if compose.nginx_is_stale(stack.containers, stack.door):
         yield StringCommand("docker compose restart nginx", _chdir=folder)
+
+
+def _env_files(folder: str) -> EnvFolder | None:
+    """The owner's environment files, read in memory; ``None`` when there is no ``.env``.
+
+    Raises:
+        OSError: one of them cannot be read.
+    """
+    env = read(host, f"{folder}/.env")
+    if env is None:
+        return None
+    names = host.get_fact(OptionalEnvFiles, folder=folder)
+    return EnvFolder(env, {name: read(host, f"{folder}/{name}") or "" for name in names})
+
+
+def _warn_of_published_secrets(version: EnvFolder, owner: EnvFolder) -> None:
+    for variables, change in still_published(version, owner):
+        logger.warning(f"{host.print_prefix}everybody knows {' and '.join(variables)} of this Dify: {change}")
 
 
 def _another_version(dify: DifySettings) -> bool:

@@ -14,6 +14,7 @@ from provision import progress
 from provision.connectors.wsl import WslConnector
 from provision.dify.errors import DifyError
 from provision.domain.deployment import Deployment
+from provision.domain.dify_env import wrong_links
 from provision.domain.secrets import ETC
 from provision.keeper import KeeperUnavailableError
 from provision.operations.dify import client
@@ -48,6 +49,8 @@ def hand_over(*, deployment: Deployment) -> Commands:
         else:
             yield failure("Hand over", str(error), advice="Run again")
         return
+    for line in wrong_links(deployment.dify_url, app.site_url, app.api_url):
+        logger.warning(f"{host.print_prefix}{line}")
     link = f"{deployment.dify_url}/chat/{app.link_code}"
     values = {
         "bot": bot,

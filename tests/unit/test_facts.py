@@ -11,6 +11,7 @@ import pytest
 from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.model_files import ModelFiles
+from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import ComposeStack, ComposeVersion, DockerBridge, DockerDesktop, Stack
 from provision.facts.files import ClosedFolder, HoldsLine
 from provision.facts.git import CheckedOutTag
@@ -46,6 +47,8 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (DistributionVersion, {"path": "/no/such folder", "distribution": "vllm"}),
         (SecretNames, {"folder": "/no/such folder"}),
         (CheckedOutTag, {"path": "/no/such folder"}),
+        (ExampleEnv, {"folder": "/no/such folder", "tag": "1.16.1"}),
+        (OptionalEnvFiles, {"folder": "/no/such folder"}),
         (ComposeStack, {"folder": "/no/such folder", "project": "docker", "port": 81}),
         (SupervisorProgram, {"program": "p", "configuration": "/no/such.conf", "directory": "/no"}),
         (SupervisordRuns, {"configuration": "/no/such.conf"}),
@@ -157,6 +160,31 @@ def test_docker_desktop_is_told_apart(
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert ask(DockerDesktop) is desktop
+
+
+def test_what_a_tag_says_about_its_settings_and_not_what_an_owner_made_of_it(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    docker = tmp_path / "docker"
+    for path, content in {
+        ".env.example": "EXPOSE_NGINX_PORT=80\n",
+        "docker-compose.yaml": "services: {}\n",
+        "envs/core-services/api.env.example": "A=é\r\n",
+        "envs/middleware.env.example": "B=1\n",
+        "nginx/nginx.conf": "user nginx;\n",
+    }.items():
+        (docker / path).parent.mkdir(parents=True, exist_ok=True)
+        (docker / path).write_text(content, newline="")
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "m"], ["tag", "1.16.1"]):
+        subprocess.run([*git, *words], check=True)
+    (docker / ".env.example").write_text("EXPOSE_NGINX_PORT=81\n")
+    (docker / "envs/core-services/api.env").write_text("A=mine\n")
+    found = ask(ExampleEnv, folder=str(tmp_path), tag="1.16.1")
+    assert found.env == "EXPOSE_NGINX_PORT=80\n"
+    assert found.optional == {"envs/core-services/api.env": "A=é\r\n"}
+    assert found.compose == "services: {}\n"
+    assert ask(ExampleEnv, folder=str(tmp_path), tag="9.9.9") == ExampleEnv.default()
+    assert ask(ExampleEnv, folder=str(tmp_path), tag="?") == ExampleEnv.default()
+    assert ask(OptionalEnvFiles, folder=str(docker)) == ["envs/core-services/api.env"]
 
 
 def test_pid_1_is_told_apart() -> None:

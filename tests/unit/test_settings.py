@@ -171,6 +171,7 @@ def test_an_own_folder_is_used_as_it_is() -> None:
         ),
         ("d", {"ssh_hostname": "localhost"}, "d: dify.public_url is not set"),
         ("d", {"wsl_distribution": "Debian"}, "d: wsl_distribution is of no use here; name the host @wsl/"),
+        ("d", {"dify": {"public_url": "http://h:81/dify"}}, "holds a path, and Dify works at the root of"),
         (
             "a",
             {"serving": {"data_dir": "hy-tmp"}},

@@ -13,5 +13,7 @@ allow() { # VALUES ACL TYPE: let the local network reach these values, separated
 } >/etc/squid/dify_allow_private.conf
 
 envsubst '$HTTP_PORT $COREDUMP_DIR' </etc/squid/squid.conf.template >/etc/squid/squid.conf
+{% if since("1.16.1") %}
 envsubst '$HTTP_PORT $COREDUMP_DIR' </etc/squid/dify_common.conf.template >/etc/squid/dify_common.conf
+{% endif %}
 exec squid -f /etc/squid/squid.conf -NYC

@@ -1,0 +1,175 @@
+"""The operation that writes Dify's .env, run by pyinfra on this machine, on a clone of the lab's Dify."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all, disconnect_all
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.operation import add_op
+from pyinfra.api.operations import run_ops
+from pyinfra.context import ctx_state
+
+from lab.dify import repository
+from provision.domain.deployment import Deployment
+from provision.domain.dotenv import values
+from provision.domain.secrets import DIFY
+from provision.domain.settings import DifySettings
+from provision.operations import dify_stack
+
+SECRETS = {name: f"k7of{name.replace('-', '')}" for name in DIFY} | {"init-password": "k7init"}
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("git") / "dify.git"
+    repository.build(target)
+    return target
+
+
+@pytest.fixture
+def clone(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(dify_stack, "secret", SECRETS.__getitem__)
+    folder = tmp_path / "dify"
+    subprocess.run(
+        ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--branch", "1.16.1", upstream, folder],
+        check=True,
+    )
+    return folder
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    caplog.set_level(logging.INFO, logger="pyinfra")
+    pyinfra_logger = logging.getLogger("pyinfra")
+    before, pyinfra_logger.propagate = pyinfra_logger.propagate, True
+    yield caplog
+    pyinfra_logger.propagate = before
+
+
+def run(clone: Path, **settings: object) -> bool:
+    """Run the operation as a deploy would; whether it changed something.
+
+    Raises:
+        PyinfraError: it failed.
+    """
+    deployment = Deployment({}, "@local", DifySettings(folder=str(clone), **settings), "http://bot.lan:81")
+    state = State(Inventory((["@local"], {})), Config())
+    with ctx_state.use(state):
+        connect_all(state)
+        try:
+            result = add_op(state, dify_stack.settings, name="Write .env", deployment=deployment)
+            run_ops(state)
+            return bool(next(iter(result.values())).changed)
+        finally:
+            disconnect_all(state)
+
+
+def test_a_first_run_writes_what_nobody_else_knows_and_a_second_nothing(
+    clone: Path, said: pytest.LogCaptureFixture
+) -> None:
+    env = clone / "docker/.env"
+    assert run(clone)
+    found = values(env.read_text())
+    assert found["EXPOSE_NGINX_PORT"] == "81"
+    assert found["APP_WEB_URL"] == "http://bot.lan:81"
+    assert found["DB_PASSWORD"] == SECRETS["dify-db-password"]
+    assert env.stat().st_mode & 0o777 == 0o600
+    assert not any(secret in said.text for secret in SECRETS.values())
+    assert "~ EXPOSE_NGINX_PORT: 80 → 81" in said.text
+    assert "~ DB_PASSWORD: … → …" in said.text
+    assert "everybody knows" not in said.text
+    before = env.read_bytes()
+    assert not run(clone)
+    assert env.read_bytes() == before
+
+
+def test_a_file_of_the_owners_keeps_its_lines_and_its_secrets(
+    clone: Path, said: pytest.LogCaptureFixture
+) -> None:
+    env = clone / "docker/.env"
+    example = (clone / "docker/.env.example").read_text()
+    assert run(clone)
+    managed = env.read_text()
+    mine = example.replace("EXPOSE_NGINX_PORT=80", "EXPOSE_NGINX_PORT=8080 # by hand").replace(
+        "DB_PASSWORD=difyai123456", "DB_PASSWORD=hunter2"
+    )
+    env.write_text(f"# my Dify\n{mine}SMTP_PASSWORD='a b'\n".replace("\n", "\r\n"), newline="")
+    said.clear()
+    assert run(clone)
+    text = env.read_bytes().decode()
+    assert text.startswith("# my Dify\r\n")
+    assert "EXPOSE_NGINX_PORT=81 # by hand\r\n" in text
+    assert text.count("\n") == text.count("\r\n")
+    assert values(text)["DB_PASSWORD"] == "hunter2"
+    assert values(text)["SECRET_KEY"] == ""
+    assert values(text)["SMTP_PASSWORD"] == "a b"
+    assert values(text)["APP_WEB_URL"] == values(managed)["APP_WEB_URL"]
+    assert "hunter2" not in said.text
+    assert (
+        "everybody knows SANDBOX_API_KEY and CODE_EXECUTION_API_KEY of this Dify: set the same in"
+        in said.text
+    )
+    assert "everybody knows DB_PASSWORD" not in said.text
+
+
+def test_data_without_its_env_is_never_given_another_password(
+    clone: Path, said: pytest.LogCaptureFixture
+) -> None:
+    (clone / "docker/volumes/db/data").mkdir(parents=True)
+    with pytest.raises(PyinfraError):
+        run(clone)
+    assert not (clone / "docker/.env").exists()
+    assert "volumes/db/data exists but" in said.text
+    assert "Restore .env from a backup" in said.text
+
+
+def test_what_was_edited_in_the_example_itself_counts_at_first(clone: Path) -> None:
+    example = clone / "docker/.env.example"
+    example.write_text(example.read_text().replace("LOG_TZ=UTC", "LOG_TZ=Asia/Shanghai"))
+    assert run(clone)
+    assert values((clone / "docker/.env").read_text())["LOG_TZ"] == "Asia/Shanghai"
+
+
+def test_a_file_that_compose_would_refuse_is_left_and_its_line_named(
+    clone: Path, said: pytest.LogCaptureFixture
+) -> None:
+    env = clone / "docker/.env"
+    env.write_text("A=1\nDB_PASSWORD='hunter2\n")
+    with pytest.raises(PyinfraError):
+        run(clone)
+    assert env.read_text() == "A=1\nDB_PASSWORD='hunter2\n"
+    assert "docker/.env: line 2: the quote is not closed" in said.text
+    assert "hunter2" not in said.text
+
+
+def test_a_file_that_is_no_utf_8_is_left(clone: Path, said: pytest.LogCaptureFixture) -> None:
+    env = clone / "docker/.env"
+    env.write_bytes("# 我的\nA=1\n".encode("gbk"))
+    with pytest.raises(PyinfraError):
+        run(clone)
+    assert env.read_bytes() == "# 我的\nA=1\n".encode("gbk")
+    assert "docker/.env: 'utf-8' codec can't decode" in said.text
+
+
+def test_another_version_is_only_told_what_everybody_knows_of_it(
+    clone: Path, said: pytest.LogCaptureFixture
+) -> None:
+    example = (clone / "docker/.env.example").read_text()
+    env = clone / "docker/.env"
+    env.write_text(example)
+    assert not run(clone, version="1.16.0")
+    assert env.read_text() == example
+    assert "everybody knows DB_PASSWORD of this Dify: first in the database" in said.text
+
+
+def test_what_an_own_variable_holds_is_not_shown(clone: Path, said: pytest.LogCaptureFixture) -> None:
+    assert run(clone, env={"MINE": "hunter2"})
+    assert "+ MINE=…" in said.text
+    assert "hunter2" not in said.text
+    assert values((clone / "docker/.env").read_text())["MINE"] == "hunter2"
