@@ -44,4 +44,16 @@ dify = {
         # Asked at the end of every run; the conversation is deleted again.
         "test_question": "你好，请介绍一下你自己。",
     },
+    "knowledge": {
+        # Folders of knowledge/ with .md and .txt files that the bot is to know: ["handbook"]. Each becomes a
+        # dataset of this name; needs the embed and the score model.
+        "folders": [],
+        # Characters of a chunk at most; the models behind the defaults read 512 tokens, and a chunk's
+        # character is a token at most.
+        "chunk_size": 160,
+        # Chunks that are put before the model with a question; they and the answer must fit max_model_len.
+        "top_k": 2,
+        # Seconds that indexing what changed may take.
+        "index_timeout": 900,
+    },
 }

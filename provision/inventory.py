@@ -15,6 +15,7 @@ from pyinfra import inventory as pyinfra_inventory
 from pyinfra.api.exceptions import DeployError, InventoryError
 
 from provision.connectors.host_keys import give_advice
+from provision.domain.budget import budget_problems
 from provision.domain.deployment import ROLES, Deployment, deployment
 from provision.domain.packages import packages, unsafe
 from provision.domain.settings import ServingSettings
@@ -101,6 +102,7 @@ def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, An
         for server in {server.host: server for server in found.servers.values()}.values()
         if (danger := _danger(server.serving))
     ]
+    problems = problems or budget_problems(found, text(found.dify.bot.prompt))
     if problems:
         raise SettingsError(problems)
     return found

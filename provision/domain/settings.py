@@ -122,6 +122,8 @@ Environment = Annotated[dict[str, str], AfterValidator(_environment)]
 ModelId = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 Revision = Annotated[str, AfterValidator(_revision)]
 ServedName = Annotated[str, StringConstraints(pattern=r"^[\w.:-]+$")]
+# A folder of knowledge/, and the name of a dataset, which has 40 characters at most.
+FolderName = Annotated[str, StringConstraints(pattern=r"^[^\s./\\][^/\\\n]{0,39}$")]
 Length = Annotated[int, Field(ge=16)]
 Seconds = Annotated[int, Field(ge=10, le=7200)]
 Transport = Literal["tunnel", "direct", "public"]
@@ -256,6 +258,23 @@ class BotSettings(Settings):
     test_question: Text = "你好，请介绍一下你自己。"
 
 
+class KnowledgeSettings(Settings):
+    """Files that Dify searches for what the bot should know."""
+
+    folders: list[FolderName] = []
+    # Dify takes chunks of 50 to 4000 characters (``DocumentService.process_rule_args_validate``).
+    chunk_size: Annotated[int, Field(ge=50, le=4000)] = 160
+    top_k: Annotated[int, Field(ge=1, le=10)] = 2
+    index_timeout: Seconds = 900
+
+    @field_validator("folders")
+    @classmethod
+    def _once_each(cls, value: list[str]) -> list[str]:
+        if twice := {name for name in value if value.count(name) > 1}:
+            raise ValueError(f"names {', '.join(sorted(twice))} twice")
+        return value
+
+
 class DifySettings(Settings):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.16.1"
     repository: HttpUrl = "https://github.com/langgenius/dify.git"
@@ -274,6 +293,7 @@ class DifySettings(Settings):
     env: Environment = {}
     start_timeout: Seconds = 900
     bot: BotSettings = BotSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
 
     @field_validator("admin_email")
     @classmethod
