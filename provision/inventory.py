@@ -14,6 +14,7 @@ from typing import Any
 from pyinfra import inventory as pyinfra_inventory
 from pyinfra.api.exceptions import DeployError, InventoryError
 
+from provision import knowledge
 from provision.connectors.host_keys import give_advice
 from provision.domain.budget import budget_problems
 from provision.domain.deployment import ROLES, Deployment, deployment
@@ -102,7 +103,13 @@ def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, An
         for server in {server.host: server for server in found.servers.values()}.values()
         if (danger := _danger(server.serving))
     ]
-    problems = problems or budget_problems(found, text(found.dify.bot.prompt))
+    problems = problems or [
+        *(
+            f"{found.dify_host}: dify.knowledge.folders: {p}"
+            for p in knowledge.problems(found.dify.knowledge)
+        ),
+        *budget_problems(found, text(found.dify.bot.prompt)),
+    ]
     if problems:
         raise SettingsError(problems)
     return found
