@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from provision.dify.errors import DifyError
 from provision.dify.generations import generation_of
@@ -14,12 +16,17 @@ ANSWER_TIMEOUT = 180.0
 
 @dataclass(frozen=True)
 class Answer:
-    """The chatbot's answer, and the tokens that the model counted for it."""
+    """The chatbot's answer, and the tokens that the model counted for it.
+
+    Args:
+        sources: names of the documents that it cites, the best first.
+    """
 
     text: str
     conversation_id: str
     prompt_tokens: int
     completion_tokens: int
+    sources: tuple[str, ...] = ()
 
 
 class ServiceApi:
@@ -57,12 +64,10 @@ class ServiceApi:
             )
         except DifyError as error:
             raise error.advised(_ADVICE.get(error.code or "", error.advice)) from None
-        usage = (reply.optional("metadata", dict) or {}).get("usage") or {}
-        return Answer(
-            text=reply.get("answer", str),
-            conversation_id=reply.get("conversation_id", str),
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
+        return _answer(
+            reply.get("answer", str),
+            reply.get("conversation_id", str),
+            reply.optional("metadata", dict) or {},
         )
 
     def delete_conversation(self, api_key: str, conversation_id: str, user: str) -> None:
@@ -105,6 +110,18 @@ class ServiceApi:
     def _bearer(self, api_key: str) -> dict[str, str]:
         self._transport.hide(api_key)
         return {"Authorization": f"Bearer {api_key}"}
+
+
+def _answer(text: str, conversation_id: str, metadata: Mapping[str, Any]) -> Answer:
+    usage = metadata.get("usage") or {}
+    sources = metadata.get("retriever_resources") or []
+    return Answer(
+        text,
+        conversation_id,
+        int(usage.get("prompt_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+        tuple(str(source.get("document_name")) for source in sources),
+    )
 
 
 _ADVICE = {

@@ -5,6 +5,7 @@ from provision.dify.resources.auto_upgrade import PluginAutoUpgrade
 from provision.dify.resources.base import PROVIDER, Resource
 from provision.dify.resources.chatbot import Chatbot
 from provision.dify.resources.default_models import DefaultModels
+from provision.dify.resources.knowledge import DatasetKey, Knowledge
 from provision.dify.resources.model_credential import ModelCredential
 from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
@@ -14,7 +15,9 @@ __all__ = [
     "AdminAccount",
     "ApiKey",
     "Chatbot",
+    "DatasetKey",
     "DefaultModels",
+    "Knowledge",
     "ModelCredential",
     "Plugin",
     "PluginAutoUpgrade",
