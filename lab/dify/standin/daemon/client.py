@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import requests
 
-from . import models
+from . import models, pooling
 from .failures import DaemonError, DaemonUnreachableError
 from .installs import Installs, describe
 
@@ -44,6 +44,14 @@ class Daemon(Protocol):
     def validate(self, tenant_id: str, model_type: str, model: str, credentials: dict[str, str]) -> None: ...
 
     def invoke(self, tenant_id: str, asked: models.Invocation) -> Iterator[dict[str, Any]]: ...
+
+    def embed(
+        self, tenant_id: str, model: str, credentials: dict[str, str], texts: list[str]
+    ) -> list[list[float]]: ...
+
+    def rerank(
+        self, tenant_id: str, model: str, credentials: dict[str, str], query: str, texts: list[str]
+    ) -> list[tuple[int, float]]: ...
 
 
 class LocalDaemon:
@@ -90,6 +98,14 @@ class LocalDaemon:
 
     def invoke(self, _: str, asked: models.Invocation) -> Iterator[dict[str, Any]]:
         return models.invoke(asked)
+
+    def embed(self, _: str, model: str, credentials: dict[str, str], texts: list[str]) -> list[list[float]]:
+        return pooling.embed(model, credentials, texts)
+
+    def rerank(
+        self, _: str, model: str, credentials: dict[str, str], query: str, texts: list[str]
+    ) -> list[tuple[int, float]]:
+        return pooling.rerank(model, credentials, query, texts)
 
 
 class RemoteDaemon:
@@ -157,6 +173,20 @@ class RemoteDaemon:
                     yield _data(json.loads(line))
             except requests.RequestException as error:
                 raise DaemonUnreachableError(path) from error
+
+    def embed(
+        self, tenant_id: str, model: str, credentials: dict[str, str], texts: list[str]
+    ) -> list[list[float]]:
+        path = f"plugin/{tenant_id}/dispatch/text_embedding/invoke"
+        asked = {"model": model, "credentials": credentials, "texts": texts}
+        return list(self._ask("POST", path, json=asked))
+
+    def rerank(
+        self, tenant_id: str, model: str, credentials: dict[str, str], query: str, texts: list[str]
+    ) -> list[tuple[int, float]]:
+        path = f"plugin/{tenant_id}/dispatch/rerank/invoke"
+        asked = {"model": model, "credentials": credentials, "query": query, "texts": texts}
+        return [(int(index), float(score)) for index, score in self._ask("POST", path, json=asked)]
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         return _data(self._send(method, path, **options).json())
