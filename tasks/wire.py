@@ -7,18 +7,21 @@ from functools import partial
 from pyinfra import host
 from pyinfra.api import deploy
 
-from provision import progress
+from provision import knowledge, progress
 from provision.dify.client import Dify
 from provision.dify.resources.admin import AdminAccount
 from provision.dify.resources.auto_upgrade import PluginAutoUpgrade
+from provision.dify.resources.base import PROVIDER
 from provision.dify.resources.chatbot import Chatbot
 from provision.dify.resources.default_models import DefaultModels
+from provision.dify.resources.knowledge import DatasetKey, Knowledge
 from provision.dify.resources.model_credential import ModelCredential
 from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.providers import MODEL_TYPES, fields
 from provision.domain.secrets import ADMIN_PASSWORD, FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
+from provision.domain.wiring.retrieval import MARK, Retrieval
 from provision.keeper import secret
 from provision.operations import endpoint
 from provision.operations.dify import resource
@@ -27,11 +30,17 @@ from provision.templates import text
 
 @deploy("Wiring")
 def wire(deployment: Deployment) -> None:
-    """Connect the models, create the bot, publish it, make a key."""
+    """Connect the models, index what the bot is to know, create the bot, publish it, make a key."""
     if host.name != deployment.dify_host:
         return
     settings, bot = deployment.dify, deployment.dify.bot
     servers = list(deployment.servers.values())
+    known = settings.knowledge
+    retrieval = (
+        Retrieval(PROVIDER, deployment.servers["score"].settings.served_name, known.top_k)
+        if known.folders
+        else None
+    )
 
     def admin(dify: Dify) -> AdminAccount:
         return AdminAccount(
@@ -59,11 +68,23 @@ def wire(deployment: Deployment) -> None:
             dify, {MODEL_TYPES[server.role]: server.settings.served_name for server in proven}
         )
 
+    def indexed(dify: Dify, folder: str, retrieval: Retrieval) -> Knowledge:
+        return Knowledge(
+            dify,
+            folder,
+            knowledge.documents(known, folder),
+            known.chunk_size,
+            deployment.servers["embed"].settings.served_name,
+            retrieval,
+            known.index_timeout,
+            host.log,
+        )
+
     def chatbot(dify: Dify) -> Chatbot:
         return Chatbot(
             dify,
             name=bot.name,
-            description=f"{bot.description} (managed-by: dify-vllm-deploy)",
+            description=f"{bot.description} ({MARK})",
             icon=bot.icon,
             icon_background=bot.icon_background,
             model=deployment.servers["chat"].settings.served_name,
@@ -75,6 +96,8 @@ def wire(deployment: Deployment) -> None:
             },
             opening_statement=bot.opening_statement,
             suggested_questions=bot.suggested_questions,
+            knowledge=known.folders,
+            retrieval=retrieval,
         )
 
     for server in host.loop(servers):
@@ -93,16 +116,25 @@ def wire(deployment: Deployment) -> None:
             name=f"Connect the {server.role} model",
             settings=settings,
             make=partial(credential, server=server),
-            needs=server.role,
+            needs=(server.role,),
         )
     resource(name="Set the default models", settings=settings, make=defaults)
-    resource(name="Create and publish the chatbot", settings=settings, make=chatbot, needs="chat")
+    if retrieval:
+        resource(name="Make an API key for datasets", settings=settings, make=DatasetKey)
+        for folder in host.loop(known.folders):
+            resource(
+                name=f"Index what is in knowledge/{folder}",
+                settings=settings,
+                make=partial(indexed, folder=folder, retrieval=retrieval),
+                needs=("embed", "score"),
+            )
+    resource(name="Create and publish the chatbot", settings=settings, make=chatbot, needs=("chat",))
     resource(
         name="Switch on its page and its API",
         settings=settings,
         make=lambda dify: SiteAndApi(dify, bot.name),
-        needs="chat",
+        needs=("chat",),
     )
     resource(
-        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs="chat"
+        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
     )
