@@ -6,6 +6,7 @@ where ``--data`` overrides are known too (:func:`current`).
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -72,8 +73,11 @@ def check(variables: Mapping[str, Any]) -> None:
         raise InventoryError(_report(error)) from None
 
 
-def current() -> Deployment:
+def current(*takes: str) -> Deployment:
     """The deployment of the running pyinfra, ``--data`` included.
+
+    Args:
+        takes: names of ``--data`` that are no settings but say what this run is to do.
 
     Raises:
         DeployError: when an override is not valid; nothing has been changed yet.
@@ -81,9 +85,24 @@ def current() -> Deployment:
     groups = {role: [host.name for host in _group(role)] for role in ROLES}
     names = dict.fromkeys(name for names in groups.values() for name in names)
     try:
-        return _checked(groups, {name: _layers(name) for name in names})
+        return _checked(groups, {name: _layers(name, takes) for name in names})
     except SettingsError as error:
         raise DeployError(_report(error)) from None
+
+
+def given(name: str, pattern: str) -> str | None:
+    """What ``--data`` says of a name that is no setting; ``None`` when it says nothing.
+
+    Args:
+        pattern: what it has to match as a whole.
+
+    Raises:
+        DeployError: it is something else; nothing has been changed yet.
+    """
+    value = pyinfra_inventory.get_override_data().get(name)
+    if value is None or (isinstance(value, str) and re.fullmatch(pattern, value)):
+        return value
+    raise DeployError(f"--data {name}={value}: that cannot be; it has to look like {pattern}")
 
 
 def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, Any]]) -> Deployment:
@@ -126,14 +145,15 @@ def _problem(path: str) -> str | None:
         return f"cannot be read: {error.strerror}"
 
 
-def _layers(name: str) -> dict[str, Any]:
+def _layers(name: str, takes: Iterable[str]) -> dict[str, Any]:
     host = pyinfra_inventory.get_host(name)
+    override = pyinfra_inventory.get_override_data()
     return merged(
         pyinfra_inventory.get_data(),
         # One layer a group: pyinfra lets the last group's object win whole, we merge key by key.
         *(pyinfra_inventory.get_group_data(group) for group in host.groups),
         pyinfra_inventory.get_host_data(name),
-        pyinfra_inventory.get_override_data(),
+        {key: value for key, value in override.items() if key not in takes},
     )
 
 
