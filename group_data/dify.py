@@ -56,4 +56,7 @@ dify = {
         # Seconds that indexing what changed may take.
         "index_timeout": 900,
     },
+    # Pictures for agent apps, from a service with AUTOMATIC1111's API as Dify's containers reach it:
+    # {"base_url": "http://192.168.1.20:7860", "model": "v1-5-pruned-emaonly"}; None installs nothing.
+    "stable_diffusion": None,
 }

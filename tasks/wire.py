@@ -18,6 +18,7 @@ from provision.dify.resources.knowledge import DatasetKey, Knowledge
 from provision.dify.resources.model_credential import ModelCredential
 from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
+from provision.dify.resources.tool_credential import ToolCredential
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.providers import MODEL_TYPES, fields
 from provision.domain.secrets import ADMIN_PASSWORD, FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
@@ -135,6 +136,19 @@ def wire(deployment: Deployment) -> None:
         make=lambda dify: SiteAndApi(dify, bot.name),
         needs=("chat",),
     )
+    if painter := settings.stable_diffusion:
+        plugin, provider = "langgenius/stablediffusion", "langgenius/stablediffusion/stablediffusion"
+        fields_of_tool = {"base_url": painter.base_url, "model": painter.model}
+        resource(
+            name="Install the plugin for Stable Diffusion",
+            settings=settings,
+            make=lambda dify: Plugin(dify, plugin, progress=host.log),
+        )
+        resource(
+            name="Connect Stable Diffusion",
+            settings=settings,
+            make=lambda dify: ToolCredential(dify, provider, fields_of_tool, ["base_url"]),
+        )
     resource(
         name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
     )

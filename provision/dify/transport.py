@@ -34,6 +34,7 @@ class Reply:
         self._step = step
         self._request = request
         self._body = json_object(response)
+        self._list = json_list(response)
 
     def get(self, key: str, kind: type[T]) -> T:
         """The member `key`, which must be of type `kind`."""
@@ -52,6 +53,13 @@ class Reply:
         if self._body is None:
             raise self._unexpected("it is no JSON object")
         return self._body
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The whole answer, which must be a JSON list of objects."""
+        if self._list is None:
+            raise self._unexpected("it is no JSON list")
+        return self._list
 
     def _unexpected(self, what: str) -> DifyError:
         return DifyError(
@@ -248,6 +256,16 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
+
+
+def json_list(response: httpx.Response) -> list[dict[str, Any]] | None:
+    """The answer as a JSON list of objects; None when it is anything else."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    good = isinstance(body, list) and all(isinstance(item, dict) for item in body)
+    return body if good else None
 
 
 def _error_of(response: httpx.Response) -> tuple[str | None, str]:

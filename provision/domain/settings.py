@@ -70,6 +70,10 @@ def _endpoint(url: str) -> str:
     url = _http_url(url)
     if not url.endswith("/v1"):
         raise ValueError(f"must end with /v1, for instance {url}/v1")
+    return _beyond_loopback(url)
+
+
+def _beyond_loopback(url: str) -> str:
     host = urlsplit(url).hostname or ""
     if host.startswith(LOOPBACK):
         raise ValueError("is a loopback address: inside Dify's containers that is the container itself")
@@ -275,6 +279,13 @@ class KnowledgeSettings(Settings):
         return value
 
 
+class StableDiffusionSettings(Settings):
+    """A service with AUTOMATIC1111's API that draws pictures."""
+
+    base_url: Annotated[str, AfterValidator(_http_url), AfterValidator(_beyond_loopback)]
+    model: Text
+
+
 class DifySettings(Settings):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.16.1"
     repository: HttpUrl = "https://github.com/langgenius/dify.git"
@@ -294,6 +305,7 @@ class DifySettings(Settings):
     start_timeout: Seconds = 900
     bot: BotSettings = BotSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
+    stable_diffusion: StableDiffusionSettings | None = None
 
     @field_validator("admin_email")
     @classmethod

@@ -1,4 +1,4 @@
-"""The api container's application: console, service and web API (contract sections 1 to 8)."""
+"""The api container's application: console, service and web API (contract sections 1 to 9)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ from . import (
     service_api,
     setup,
     sites,
+    tool_providers,
     web_api,
 )
 from .call import Call
@@ -55,6 +56,7 @@ WORKSPACE_TABLES: tuple[Table, ...] = (
     credentials.TABLE,
     models.TABLE,
     default_models.TABLE,
+    tool_providers.TABLE,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import requests
 
-from . import models, pooling
+from . import models, pooling, tools
 from .failures import DaemonError, DaemonUnreachableError
 from .installs import Installs, describe
 
@@ -42,6 +42,8 @@ class Daemon(Protocol):
     def forget_task(self, tenant_id: str, task_id: str) -> bool: ...
 
     def validate(self, tenant_id: str, model_type: str, model: str, credentials: dict[str, str]) -> None: ...
+
+    def validate_tool(self, tenant_id: str, credentials: dict[str, str]) -> None: ...
 
     def invoke(self, tenant_id: str, asked: models.Invocation) -> Iterator[dict[str, Any]]: ...
 
@@ -95,6 +97,9 @@ class LocalDaemon:
 
     def validate(self, _: str, model_type: str, model: str, credentials: dict[str, str]) -> None:
         models.validate(model_type, model, credentials)
+
+    def validate_tool(self, _: str, credentials: dict[str, str]) -> None:
+        tools.validate(credentials)
 
     def invoke(self, _: str, asked: models.Invocation) -> Iterator[dict[str, Any]]:
         return models.invoke(asked)
@@ -164,6 +169,10 @@ class RemoteDaemon:
     def validate(self, tenant_id: str, model_type: str, model: str, credentials: dict[str, str]) -> None:
         path = f"plugin/{tenant_id}/dispatch/model/validate_model_credentials"
         self._ask("POST", path, json={"model_type": model_type, "model": model, "credentials": credentials})
+
+    def validate_tool(self, tenant_id: str, credentials: dict[str, str]) -> None:
+        path = f"plugin/{tenant_id}/dispatch/tool/validate_credentials"
+        self._ask("POST", path, json={"credentials": credentials})
 
     def invoke(self, tenant_id: str, asked: models.Invocation) -> Iterator[dict[str, Any]]:
         path = f"plugin/{tenant_id}/dispatch/llm/invoke"
