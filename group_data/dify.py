@@ -23,6 +23,8 @@ dify = {
     "plugin": "langgenius/openai_api_compatible",
     # Package index for plugins, where PyPI is slow: https://mirrors.aliyun.com/pypi/simple
     "pip_mirror_url": None,
+    # Models that this tool connected and that left the inventory are told; True removes them from Dify.
+    "prune": False,
     # More variables for Dify's .env; one that is taken out here stays there.
     "env": {},
     # Seconds that the first start may take, images and migrations included.

@@ -18,6 +18,7 @@ from provision.dify.resources.knowledge import DatasetKey, Knowledge
 from provision.dify.resources.model_credential import ModelCredential
 from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
+from provision.dify.resources.stray_models import StrayModels
 from provision.dify.resources.tool_credential import ToolCredential
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.providers import MODEL_TYPES, fields
@@ -120,6 +121,16 @@ def wire(deployment: Deployment) -> None:
             needs=(server.role,),
         )
     resource(name="Set the default models", settings=settings, make=defaults)
+    resource(
+        name="Look for models that left",
+        settings=settings,
+        make=lambda dify: StrayModels(
+            dify,
+            {(MODEL_TYPES[server.role], server.settings.served_name) for server in servers},
+            settings.prune,
+            host.log,
+        ),
+    )
     if retrieval:
         resource(name="Make an API key for datasets", settings=settings, make=DatasetKey)
         for folder in host.loop(known.folders):

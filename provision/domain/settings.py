@@ -301,6 +301,7 @@ class DifySettings(Settings):
         "langgenius/openai_api_compatible"
     )
     pip_mirror_url: HttpUrl | None = None
+    prune: bool = False
     env: Environment = {}
     start_timeout: Seconds = 900
     bot: BotSettings = BotSettings()

@@ -33,7 +33,9 @@ from provision.dify.resources import (
     PluginAutoUpgrade,
     Resource,
     SiteAndApi,
+    StrayModels,
 )
+from provision.dify.resources.base import PROVIDER
 
 EMAIL, PASSWORD, INIT_PASSWORD = "admin@example.com", "Canary-Passw0rd", "canary-init"
 KEY = "sk-canary-0123456789"
@@ -208,6 +210,39 @@ def test_a_key_is_added_and_revoked(installation: Installation) -> None:
     with pytest.raises(DifyError, match="revoked"):
         dify.service.ask(second.token, "Are you there?", "provisioner")
     assert dify.apps.api_keys(app) == [first]
+
+
+def test_a_model_that_left_is_told_and_removed_on_request(installation: Installation) -> None:
+    dify = installation.dify()
+    endpoint = {"endpoint_url": f"{installation.models}/v1", "context_size": "1024"}
+    gone = ModelCredential(dify, "old-qwen", "llm", endpoint, KEY, b"salt")
+    gone.apply()
+    path = f"workspaces/current/model-providers/{PROVIDER}/models/credentials"
+    by_hand = {
+        "model": "by-hand",
+        "model_type": "llm",
+        "name": "mine",
+        "credentials": {**endpoint, "api_key": KEY},
+    }
+    dify.console.send("By hand", "POST", path, body=by_hand)
+    wanted = [("llm", "qwen3-0.6b"), ("text-embedding", "bge"), ("rerank", "reranker")]
+    said: list[str] = []
+    told = StrayModels(dify, wanted, report=said.append)
+    assert told.difference() is None
+    assert said == ["old-qwen (llm) is connected but not in the inventory; dify.prune removes it"]
+    before = list(installation.door.writes)
+    told.apply()
+    assert installation.door.writes == before
+
+    pruned = StrayModels(dify, wanted, prune=True)
+    assert pruned.difference() == "to remove: old-qwen (llm)"
+    pruned.apply()
+    assert pruned.difference() is None
+    assert installation.door.writes[len(before) :] == [f"DELETE /console/api/{path}"]
+    assert StrayModels(dify, [], prune=True).difference() == (
+        "to remove: qwen3-0.6b (llm), reranker (rerank), bge (text-embedding)"
+    )
+    assert gone.difference() == "the model has no credential", "it is wanted again"
 
 
 def test_changed_prompt_changes_the_bot_alone(installation: Installation) -> None:

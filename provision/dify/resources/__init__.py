@@ -9,6 +9,7 @@ from provision.dify.resources.knowledge import DatasetKey, Knowledge
 from provision.dify.resources.model_credential import ModelCredential
 from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
+from provision.dify.resources.stray_models import StrayModels
 from provision.dify.resources.tool_credential import ToolCredential
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "PluginAutoUpgrade",
     "Resource",
     "SiteAndApi",
+    "StrayModels",
     "ToolCredential",
 ]
