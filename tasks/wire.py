@@ -8,6 +8,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from provision import knowledge, progress
+from provision.administrator import password
 from provision.dify.client import Dify
 from provision.dify.resources.admin import AdminAccount
 from provision.dify.resources.auto_upgrade import PluginAutoUpgrade
@@ -22,10 +23,11 @@ from provision.dify.resources.stray_models import StrayModels
 from provision.dify.resources.tool_credential import ToolCredential
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.providers import MODEL_TYPES, fields
-from provision.domain.secrets import ADMIN_PASSWORD, FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
+from provision.domain.secrets import FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
 from provision.domain.wiring.retrieval import MARK, Retrieval
 from provision.keeper import secret
 from provision.operations import endpoint
+from provision.operations.administrator import adopted
 from provision.operations.dify import resource
 from provision.templates import text
 
@@ -49,7 +51,7 @@ def wire(deployment: Deployment) -> None:
             dify,
             settings.admin_email,
             settings.admin_name,
-            secret(ADMIN_PASSWORD),
+            password(),
             secret(INIT_PASSWORD),
             settings.language,
         )
@@ -107,6 +109,7 @@ def wire(deployment: Deployment) -> None:
             name=f"Reach the {server.role} model as Dify will", server=server, deployment=deployment
         )
     resource(name="Create the administrator", settings=settings, make=admin)
+    adopted(name="Keep the administrator's own password", settings=settings)
     resource(
         name="Install the plugin for OpenAI-compatible models",
         settings=settings,

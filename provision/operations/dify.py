@@ -9,13 +9,13 @@ from pyinfra import host, logger, state
 from pyinfra.api import FunctionCommand, Host, OperationValueError, State, StringCommand, operation
 
 from provision import progress
+from provision.administrator import ADVICE, password
 from provision.connectors.relay import http_client
 from provision.dify.client import Dify, wait_until_ready
 from provision.dify.errors import DifyError, LoginRefusedError
 from provision.dify.resources.base import Resource
-from provision.domain.secrets import ADMIN_PASSWORD
 from provision.domain.settings import DifySettings, ModelRole
-from provision.keeper import KeeperUnavailableError, secret
+from provision.keeper import KeeperUnavailableError
 from provision.operations.failing import failure
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
@@ -28,12 +28,13 @@ def client(settings: DifySettings) -> Dify:
 
     Raises:
         KeeperUnavailableError: when the password cannot be read.
+        DifyError: when the one that was given cannot be one.
     """
     if host.name not in _clients:
         # One spelling of the host throughout: cookies are bound to it.
         http = http_client(host, f"http://127.0.0.1:{settings.port}")
         dify = Dify(http, server=host.name)
-        dify.sign_in(settings.admin_email, secret(ADMIN_PASSWORD))
+        dify.sign_in(settings.admin_email, password())
         _clients[host.name] = dify
     return _clients[host.name]
 
@@ -82,7 +83,8 @@ def resource(
         difference = wanted.difference()
     except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
         if state.is_executing:
-            yield failure("Ask Dify", str(error), advice="Put it right and run again")
+            refused = isinstance(error, LoginRefusedError)
+            yield failure("Ask Dify", str(error), advice=ADVICE if refused else "Put it right and run again")
             return
         if isinstance(error, LoginRefusedError):
             # Not "would change" but "cannot tell", and nothing that another try would mend.
