@@ -21,6 +21,9 @@ dify = {
     "language": "zh-Hans",
     # author/name takes the newest, author/name:version@sha256 exactly one.
     "plugin": "langgenius/openai_api_compatible",
+    # A .difypkg file on this computer to install it from, where Dify reaches no marketplace; signed, unless
+    # env switches FORCE_VERIFYING_SIGNATURE off. Its Python packages still come from an index.
+    "plugin_package": None,
     # Package index for plugins, where PyPI is slow: https://mirrors.aliyun.com/pypi/simple
     "pip_mirror_url": None,
     # Models that this tool connected and that left the inventory are told; True removes them from Dify.

@@ -22,7 +22,7 @@ from provision.domain.deployment import ROLES, Deployment, deployment
 from provision.domain.packages import packages, unsafe
 from provision.domain.settings import ServingSettings
 from provision.domain.validation import SettingsError, merged
-from provision.templates import text
+from provision.templates import ROOT, text
 
 GROUP_DATA = Path("group_data")
 
@@ -117,6 +117,9 @@ def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, An
         for (host, setting), path in named.items()
         if (problem := _problem(path))
     ]
+    package = found.dify.plugin_package
+    if package and not (ROOT / package).is_file():
+        problems.append(f"{found.dify_host}: dify.plugin_package = {package!r}: there is no such file")
     problems = problems or [
         f"{server.host}: serving.vllm_requirements = {server.serving.vllm_requirements!r}: {danger}"
         for server in {server.host: server for server in found.servers.values()}.values()

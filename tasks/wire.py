@@ -29,7 +29,7 @@ from provision.keeper import secret
 from provision.operations import endpoint
 from provision.operations.administrator import adopted
 from provision.operations.dify import resource
-from provision.templates import text
+from provision.templates import ROOT, text
 
 
 @deploy("Wiring")
@@ -113,7 +113,12 @@ def wire(deployment: Deployment) -> None:
     resource(
         name="Install the plugin for OpenAI-compatible models",
         settings=settings,
-        make=lambda dify: Plugin(dify, settings.plugin, progress=host.log),
+        make=lambda dify: Plugin(
+            dify,
+            settings.plugin,
+            progress=host.log,
+            package=ROOT / settings.plugin_package if settings.plugin_package else None,
+        ),
     )
     resource(name="Keep plugins from upgrading themselves", settings=settings, make=PluginAutoUpgrade)
     for server in host.loop(servers):

@@ -300,6 +300,7 @@ class DifySettings(Settings):
     plugin: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+(:[\w.-]+@[0-9a-f]{64})?$")] = (
         "langgenius/openai_api_compatible"
     )
+    plugin_package: Text | None = None
     pip_mirror_url: HttpUrl | None = None
     prune: bool = False
     env: Environment = {}

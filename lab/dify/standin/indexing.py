@@ -123,7 +123,7 @@ def _pieces(text: str, size: int, separators: tuple[str, ...]) -> Iterator[str]:
         yield from (text[start : start + size] for start in range(0, len(text), size))
         return
     gathered = ""
-    for part in text.split(separator):
+    for part in filter(None, text.split(separator)):
         joined = f"{gathered}{separator}{part}" if gathered else part
         if len(joined) <= size:
             gathered = joined
