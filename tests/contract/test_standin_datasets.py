@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
-from starlette.testclient import TestClient
+from test_client_standin import serving
 
 from lab.dify.standin import api, assembly, indexing
 from lab.dify.standin.settings import Settings
@@ -33,7 +35,7 @@ def test_a_size_out_of_bounds_fails_in_the_worker(size: int) -> None:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> TestClient:
+def client(tmp_path: Path) -> Iterator[httpx.Client]:
     site = assembly.site(Settings(storage=str(tmp_path)))
     site.store.put("setup", "only", {"tenant_id": "t", "account_id": "a"})
     site.store.put("account", "a", {"id": "a", "name": "A"})
@@ -43,7 +45,9 @@ def client(tmp_path: Path) -> TestClient:
     names = ("name", "description", "indexing_technique", "embedding_model", "embedding_model_provider")
     dates = dict.fromkeys(("created_by", "created_at", "updated_by", "updated_at"), "a")
     site.store.put("dataset", "d", {"id": "d", **dict.fromkeys(names, "n"), "retrieval": None, **dates})
-    return TestClient(api.app(site), headers={"Authorization": "Bearer dataset-key"})
+    headers = {"Authorization": "Bearer dataset-key"}
+    with serving(api.app(site)) as url, httpx.Client(base_url=url, headers=headers, trust_env=False) as made:
+        yield made
 
 
 def refused(answer: Any) -> tuple[int, str]:
@@ -59,13 +63,13 @@ def refused(answer: Any) -> tuple[int, str]:
         ({"indexing_technique": None}, "1 validation error for KnowledgeConfig"),
     ],
 )
-def test_a_document_that_is_refused(client: TestClient, changed: dict[str, Any], told: str) -> None:
+def test_a_document_that_is_refused(client: httpx.Client, changed: dict[str, Any], told: str) -> None:
     good = {"name": "n", "text": "t", "indexing_technique": "high_quality", "process_rule": rule()}
     path = "/v1/datasets/d/document/create-by-text"
     assert refused(client.post(path, json={**good, **changed})) == (400, told)
 
 
-def test_what_is_not_there_and_what_is_archived(client: TestClient) -> None:
+def test_what_is_not_there_and_what_is_archived(client: httpx.Client) -> None:
     assert client.delete("/v1/datasets/d/documents/none").status_code == 404
     assert client.delete("/v1/datasets/d/documents/archived").status_code == 403
     good = {"name": "n", "text": "t", "indexing_technique": "high_quality"}
@@ -75,12 +79,12 @@ def test_what_is_not_there_and_what_is_archived(client: TestClient) -> None:
     assert client.get("/v1/datasets/d/documents/batch/indexing-status").status_code == 404
 
 
-def test_a_question_has_250_characters_at_most(client: TestClient) -> None:
+def test_a_question_has_250_characters_at_most(client: httpx.Client) -> None:
     told = (400, "Query is required and cannot exceed 250 characters")
     for query in ("", "a" * 251):
         assert refused(client.post("/v1/datasets/d/retrieve", json={"query": query})) == told
 
 
-def test_a_key_of_an_app_opens_no_dataset(client: TestClient) -> None:
+def test_a_key_of_an_app_opens_no_dataset(client: httpx.Client) -> None:
     answer = client.get("/v1/datasets", headers={"Authorization": "Bearer app-key"})
     assert refused(answer) == (401, "Access token is invalid")
