@@ -29,8 +29,13 @@ dify = {
     "language": "zh-Hans",
     # author/name takes the newest, author/name:version@sha256 exactly one.
     "plugin": "langgenius/openai_api_compatible",
+    # A .difypkg file on this computer to install it from, where Dify reaches no marketplace; signed, unless
+    # env switches FORCE_VERIFYING_SIGNATURE off. Its Python packages still come from an index.
+    "plugin_package": None,
     # Package index for plugins, where PyPI is slow: https://mirrors.aliyun.com/pypi/simple
     "pip_mirror_url": None,
+    # Models that this tool connected and that left the inventory are told; True removes them from Dify.
+    "prune": False,
     # More variables for Dify's .env; one that is taken out here stays there.
     "env": {},
     # Seconds that the first start may take, images and migrations included.
@@ -52,4 +57,19 @@ dify = {
         # Asked at the end of every run; the conversation is deleted again.
         "test_question": "你好，请介绍一下你自己。",
     },
+    "knowledge": {
+        # Folders of knowledge/ with .md and .txt files that the bot is to know: ["handbook"]. Each becomes a
+        # dataset of this name; needs the embed and the score model.
+        "folders": [],
+        # Characters of a chunk at most; the models behind the defaults read 512 tokens, and a chunk's
+        # character is a token at most.
+        "chunk_size": 160,
+        # Chunks that are put before the model with a question; they and the answer must fit max_model_len.
+        "top_k": 2,
+        # Seconds that indexing what changed may take.
+        "index_timeout": 900,
+    },
+    # Pictures for agent apps, from a service with AUTOMATIC1111's API as Dify's containers reach it:
+    # {"base_url": "http://192.168.1.20:7860", "model": "v1-5-pruned-emaonly"}; None installs nothing.
+    "stable_diffusion": None,
 }

@@ -6,6 +6,7 @@ where ``--data`` overrides are known too (:func:`current`).
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import Any
 from pyinfra import inventory as pyinfra_inventory
 from pyinfra.api.exceptions import DeployError, InventoryError
 
+from provision import knowledge
 from provision.connectors.host_keys import give_advice
+from provision.domain.budget import budget_problems
 from provision.domain.deployment import ROLES, Deployment, deployment
 from provision.domain.packages import packages, unsafe
 from provision.domain.settings import ServingSettings
 from provision.domain.validation import SettingsError, merged
-from provision.templates import text
+from provision.templates import ROOT, text
 
 GROUP_DATA = Path("group_data")
 
@@ -70,8 +73,11 @@ def check(variables: Mapping[str, Any]) -> None:
         raise InventoryError(_report(error)) from None
 
 
-def current() -> Deployment:
+def current(*takes: str) -> Deployment:
     """The deployment of the running pyinfra, ``--data`` included.
+
+    Args:
+        takes: names of ``--data`` that are no settings but say what this run is to do.
 
     Raises:
         DeployError: when an override is not valid; nothing has been changed yet.
@@ -79,9 +85,24 @@ def current() -> Deployment:
     groups = {role: [host.name for host in _group(role)] for role in ROLES}
     names = dict.fromkeys(name for names in groups.values() for name in names)
     try:
-        return _checked(groups, {name: _layers(name) for name in names})
+        return _checked(groups, {name: _layers(name, takes) for name in names})
     except SettingsError as error:
         raise DeployError(_report(error)) from None
+
+
+def given(name: str, pattern: str) -> str | None:
+    """What ``--data`` says of a name that is no setting; ``None`` when it says nothing.
+
+    Args:
+        pattern: what it has to match as a whole.
+
+    Raises:
+        DeployError: it is something else; nothing has been changed yet.
+    """
+    value = pyinfra_inventory.get_override_data().get(name)
+    if value is None or (isinstance(value, str) and re.fullmatch(pattern, value)):
+        return value
+    raise DeployError(f"--data {name}={value}: that cannot be; it has to look like {pattern}")
 
 
 def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, Any]]) -> Deployment:
@@ -96,10 +117,20 @@ def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, An
         for (host, setting), path in named.items()
         if (problem := _problem(path))
     ]
+    package = found.dify.plugin_package
+    if package and not (ROOT / package).is_file():
+        problems.append(f"{found.dify_host}: dify.plugin_package = {package!r}: there is no such file")
     problems = problems or [
         f"{server.host}: serving.vllm_requirements = {server.serving.vllm_requirements!r}: {danger}"
         for server in {server.host: server for server in found.servers.values()}.values()
         if (danger := _danger(server.serving))
+    ]
+    problems = problems or [
+        *(
+            f"{found.dify_host}: dify.knowledge.folders: {p}"
+            for p in knowledge.problems(found.dify.knowledge)
+        ),
+        *budget_problems(found, text(found.dify.bot.prompt)),
     ]
     if problems:
         raise SettingsError(problems)
@@ -117,14 +148,15 @@ def _problem(path: str) -> str | None:
         return f"cannot be read: {error.strerror}"
 
 
-def _layers(name: str) -> dict[str, Any]:
+def _layers(name: str, takes: Iterable[str]) -> dict[str, Any]:
     host = pyinfra_inventory.get_host(name)
+    override = pyinfra_inventory.get_override_data()
     return merged(
         pyinfra_inventory.get_data(),
         # One layer a group: pyinfra lets the last group's object win whole, we merge key by key.
         *(pyinfra_inventory.get_group_data(group) for group in host.groups),
         pyinfra_inventory.get_host_data(name),
-        pyinfra_inventory.get_override_data(),
+        {key: value for key, value in override.items() if key not in takes},
     )
 
 

@@ -6,7 +6,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from provision.domain.deployment import Deployment
-from provision.operations.dify import question
+from provision.operations.asking import memory, question
 from provision.operations.endpoint import complete
 from provision.operations.handover import hand_over
 
@@ -17,5 +17,7 @@ def verify(deployment: Deployment) -> None:
     if host.name != deployment.dify_host:
         return
     question(name="Ask the bot a question", deployment=deployment)
+    if deployment.dify.knowledge.folders:
+        memory(name="Ask it for what it is to know", deployment=deployment)
     hand_over(name="Hand over link, address and key", deployment=deployment)
     complete(name="Everything is done")

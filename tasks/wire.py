@@ -7,38 +7,51 @@ from functools import partial
 from pyinfra import host
 from pyinfra.api import deploy
 
-from provision import progress
+from provision import knowledge, progress
+from provision.administrator import password
 from provision.dify.client import Dify
 from provision.dify.resources.admin import AdminAccount
 from provision.dify.resources.auto_upgrade import PluginAutoUpgrade
+from provision.dify.resources.base import PROVIDER
 from provision.dify.resources.chatbot import Chatbot
 from provision.dify.resources.default_models import DefaultModels
+from provision.dify.resources.knowledge import DatasetKey, Knowledge
 from provision.dify.resources.model_credential import ModelCredential
 from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
+from provision.dify.resources.stray_models import StrayModels
+from provision.dify.resources.tool_credential import ToolCredential
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.providers import MODEL_TYPES, fields
-from provision.domain.secrets import ADMIN_PASSWORD, FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
+from provision.domain.secrets import FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
+from provision.domain.wiring.retrieval import MARK, Retrieval
 from provision.keeper import secret
 from provision.operations import endpoint
+from provision.operations.administrator import adopted
 from provision.operations.dify import resource
-from provision.templates import text
+from provision.templates import ROOT, text
 
 
 @deploy("Wiring")
 def wire(deployment: Deployment) -> None:
-    """Connect the models, create the bot, publish it, make a key."""
+    """Connect the models, index what the bot is to know, create the bot, publish it, make a key."""
     if host.name != deployment.dify_host:
         return
     settings, bot = deployment.dify, deployment.dify.bot
     servers = list(deployment.servers.values())
+    known = settings.knowledge
+    retrieval = (
+        Retrieval(PROVIDER, deployment.servers["score"].settings.served_name, known.top_k)
+        if known.folders
+        else None
+    )
 
     def admin(dify: Dify) -> AdminAccount:
         return AdminAccount(
             dify,
             settings.admin_email,
             settings.admin_name,
-            secret(ADMIN_PASSWORD),
+            password(),
             secret(INIT_PASSWORD),
             settings.language,
         )
@@ -59,11 +72,23 @@ def wire(deployment: Deployment) -> None:
             dify, {MODEL_TYPES[server.role]: server.settings.served_name for server in proven}
         )
 
+    def indexed(dify: Dify, folder: str, retrieval: Retrieval) -> Knowledge:
+        return Knowledge(
+            dify,
+            folder,
+            knowledge.documents(known, folder),
+            known.chunk_size,
+            deployment.servers["embed"].settings.served_name,
+            retrieval,
+            known.index_timeout,
+            host.log,
+        )
+
     def chatbot(dify: Dify) -> Chatbot:
         return Chatbot(
             dify,
             name=bot.name,
-            description=f"{bot.description} (managed-by: dify-vllm-deploy)",
+            description=f"{bot.description} ({MARK})",
             icon=bot.icon,
             icon_background=bot.icon_background,
             model=deployment.servers["chat"].settings.served_name,
@@ -75,6 +100,8 @@ def wire(deployment: Deployment) -> None:
             },
             opening_statement=bot.opening_statement,
             suggested_questions=bot.suggested_questions,
+            knowledge=known.folders,
+            retrieval=retrieval,
         )
 
     for server in host.loop(servers):
@@ -82,10 +109,16 @@ def wire(deployment: Deployment) -> None:
             name=f"Reach the {server.role} model as Dify will", server=server, deployment=deployment
         )
     resource(name="Create the administrator", settings=settings, make=admin)
+    adopted(name="Keep the administrator's own password", settings=settings)
     resource(
         name="Install the plugin for OpenAI-compatible models",
         settings=settings,
-        make=lambda dify: Plugin(dify, settings.plugin, progress=host.log),
+        make=lambda dify: Plugin(
+            dify,
+            settings.plugin,
+            progress=host.log,
+            package=ROOT / settings.plugin_package if settings.plugin_package else None,
+        ),
     )
     resource(name="Keep plugins from upgrading themselves", settings=settings, make=PluginAutoUpgrade)
     for server in host.loop(servers):
@@ -93,16 +126,48 @@ def wire(deployment: Deployment) -> None:
             name=f"Connect the {server.role} model",
             settings=settings,
             make=partial(credential, server=server),
-            needs=server.role,
+            needs=(server.role,),
         )
     resource(name="Set the default models", settings=settings, make=defaults)
-    resource(name="Create and publish the chatbot", settings=settings, make=chatbot, needs="chat")
+    resource(
+        name="Look for models that left",
+        settings=settings,
+        make=lambda dify: StrayModels(
+            dify,
+            {(MODEL_TYPES[server.role], server.settings.served_name) for server in servers},
+            settings.prune,
+            host.log,
+        ),
+    )
+    if retrieval:
+        resource(name="Make an API key for datasets", settings=settings, make=DatasetKey)
+        for folder in host.loop(known.folders):
+            resource(
+                name=f"Index what is in knowledge/{folder}",
+                settings=settings,
+                make=partial(indexed, folder=folder, retrieval=retrieval),
+                needs=("embed", "score"),
+            )
+    resource(name="Create and publish the chatbot", settings=settings, make=chatbot, needs=("chat",))
     resource(
         name="Switch on its page and its API",
         settings=settings,
         make=lambda dify: SiteAndApi(dify, bot.name),
-        needs="chat",
+        needs=("chat",),
     )
+    if painter := settings.stable_diffusion:
+        plugin, provider = "langgenius/stablediffusion", "langgenius/stablediffusion/stablediffusion"
+        fields_of_tool = {"base_url": painter.base_url, "model": painter.model}
+        resource(
+            name="Install the plugin for Stable Diffusion",
+            settings=settings,
+            make=lambda dify: Plugin(dify, plugin, progress=host.log),
+        )
+        resource(
+            name="Connect Stable Diffusion",
+            settings=settings,
+            make=lambda dify: ToolCredential(dify, provider, fields_of_tool, ["base_url"]),
+        )
     resource(
-        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs="chat"
+        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
     )

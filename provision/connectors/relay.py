@@ -8,7 +8,8 @@ machine, no port is forwarded, and the bytes (keys among them) never become an a
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import httpcore
@@ -75,25 +76,43 @@ class RelayTransport(httpx.BaseTransport):
             content=cast("Iterable[bytes]", request.stream),
             extensions=request.extensions,
         )
-        try:
+        with _told_by_httpx(request):
             response = self._pool.handle_request(core_request)
-            content = b"".join(cast("Iterable[bytes]", response.stream))
-        except httpcore.TimeoutException as error:
-            raise httpx.ReadTimeout(str(error) or "timed out", request=request) from error
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise httpx.ConnectError(str(error) or "connection refused", request=request) from error
-        finally:
-            if "response" in locals():
-                response.close()
         return httpx.Response(
             response.status,
             headers=response.headers,
-            content=content,
+            stream=_Body(response, request),
             extensions={"http_version": response.extensions.get("http_version", b"HTTP/1.1")},
         )
 
     def close(self) -> None:
         self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    """An answer's body, read as it comes."""
+
+    def __init__(self, response: httpcore.Response, request: httpx.Request) -> None:
+        self._response = response
+        self._request = request
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _told_by_httpx(self._request):
+            yield from cast("Iterable[bytes]", self._response.stream)
+
+    def close(self) -> None:
+        self._response.close()
+
+
+@contextmanager
+def _told_by_httpx(request: httpx.Request) -> Iterator[None]:
+    """httpcore's errors as httpx's."""
+    try:
+        yield
+    except httpcore.TimeoutException as error:
+        raise httpx.ReadTimeout(str(error) or "timed out", request=request) from error
+    except (httpcore.NetworkError, httpcore.ProtocolError) as error:
+        raise httpx.ConnectError(str(error) or "connection refused", request=request) from error
 
 
 class RelayBackend(httpcore.NetworkBackend):

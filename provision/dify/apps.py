@@ -38,6 +38,22 @@ class App:
     configuration: dict[str, Any] | None = field(repr=False)
 
 
+@dataclass(frozen=True)
+class AppKey:
+    """An API key of an app. Dify gives it no name.
+
+    Args:
+        token: Dify always shows it in full.
+        created_at: seconds since 1970.
+        last_used_at: the same; None for one that was never used. Dify writes it down with a delay.
+    """
+
+    id: str
+    token: str = field(repr=False)
+    created_at: int
+    last_used_at: int | None
+
+
 class Apps:
     """The workspace's chat apps, by their exact names (Dify itself lets names repeat)."""
 
@@ -67,22 +83,43 @@ class Apps:
             raise DifyError(f"Find the app {name}", "no chat app has this name", "create the chatbot first")
         return app
 
-    def api_keys(self, app: App) -> list[str]:
-        """The app's API keys, the oldest first. Dify always shows them in full."""
+    def api_keys(self, app: App) -> list[AppKey]:
+        """The app's API keys, the oldest first."""
         reply = self._session.send(
             f"Read the API keys of {app.name}", "GET", f"apps/{app.id}/api-keys", repeatable=True
         )
         items = sorted(reply.get("data", list), key=lambda item: item.get("created_at") or 0)
-        keys = [str(item["token"]) for item in items]
-        self._transport.hide(*keys)
+        keys = [
+            AppKey(
+                str(item["id"]),
+                str(item["token"]),
+                int(item.get("created_at") or 0),
+                int(used) if (used := item.get("last_used_at")) else None,
+            )
+            for item in items
+        ]
+        self._transport.hide(*(key.token for key in keys))
         return keys
+
+    def create_api_key(self, step: str, app: App) -> None:
+        """Make another key; `api_keys` tells it."""
+        reply = self._session.send(step, "POST", f"apps/{app.id}/api-keys")
+        self._transport.hide(reply.get("token", str))
+
+    def revoke_api_key(self, step: str, app: App, key: AppKey) -> None:
+        """Delete a key; one that is gone already is fine."""
+        try:
+            self._session.send(step, "DELETE", f"apps/{app.id}/api-keys/{key.id}")
+        except DifyError as error:
+            if error.status != 404:
+                raise
 
     def api_key(self, name: str) -> str:
         """The oldest API key of the app of this name."""
         keys = self.api_keys(self.require(name))
         if not keys:
             raise DifyError(f"Read the API keys of {name}", "it has none", "create the API key first")
-        return keys[0]
+        return keys[0].token
 
     def _named_like(self, name: str) -> Iterator[dict[str, Any]]:
         # Dify's filter finds any name that contains the text, in any case.

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import httpx
 
 from provision.dify.apps import Apps
+from provision.dify.datasets import Datasets
 from provision.dify.errors import DifyError
 from provision.dify.generations import Generation, generation_of
 from provision.dify.providers import Providers
@@ -46,6 +47,7 @@ class Dify:
         self.transport = Transport(http, sleep, clock)
         self.console = Session(self.transport, server or self.transport.root)
         self.apps = Apps(self.transport, self.console)
+        self.datasets = Datasets(self.transport, self.console)
         self.providers = Providers(self.console)
         self.service = ServiceApi(self.transport)
 

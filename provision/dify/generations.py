@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from provision.dify.dialects import auto_upgrade, credentials, login, visitor
+from provision.dify.dialects import auto_upgrade, credentials, login, tools, visitor
 from provision.domain.wiring.versions import OLDEST_DIFY, Version
 
 T = TypeVar("T")
@@ -33,6 +33,11 @@ _AUTO_UPGRADE: _Since[auto_upgrade.AutoUpgradeDialect | None] = (
     (Version(1, 7, 0), auto_upgrade.FOR_ALL),
     (Version(1, 15, 0), auto_upgrade.BY_CATEGORY),
 )
+# langgenius/dify#22550, merged a week before 1.7.0; neither side is recorded.
+_TOOLS: _Since[tools.ToolDialect] = (
+    (OLDEST_DIFY, tools.UPSERTED),
+    (Version(1, 7, 0), tools.NAMED),
+)
 _VISITOR: _Since[Callable[[str], dict[str, str]]] = (
     (OLDEST_DIFY, visitor.as_bearer),
     (Version(1, 9, 2), visitor.as_passport),
@@ -50,6 +55,7 @@ class Generation:
     credentials: credentials.CredentialDialect
     auto_upgrade: auto_upgrade.AutoUpgradeDialect | None
     visitor: Callable[[str], dict[str, str]]
+    tools: tools.ToolDialect
 
 
 def generation_of(version: Version) -> Generation:
@@ -59,6 +65,7 @@ def generation_of(version: Version) -> Generation:
         credentials=_latest(_CREDENTIALS, version),
         auto_upgrade=_latest(_AUTO_UPGRADE, version),
         visitor=_latest(_VISITOR, version),
+        tools=_latest(_TOOLS, version),
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from provision.dify.errors import DifyError
 from provision.dify.generations import generation_of
@@ -11,15 +13,23 @@ from provision.dify.transport import Transport
 # Seconds. A first answer of a model on a CPU may take long.
 ANSWER_TIMEOUT = 180.0
 
+_ASK = "Ask the chatbot"
+_CHAT = "v1/chat-messages"
+
 
 @dataclass(frozen=True)
 class Answer:
-    """The chatbot's answer, and the tokens that the model counted for it."""
+    """The chatbot's answer, and the tokens that the model counted for it.
+
+    Args:
+        sources: names of the documents that it cites, the best first.
+    """
 
     text: str
     conversation_id: str
     prompt_tokens: int
     completion_tokens: int
+    sources: tuple[str, ...] = ()
 
 
 class ServiceApi:
@@ -38,32 +48,43 @@ class ServiceApi:
         Raises:
             DifyError: refused, failed, or no answer in time.
         """
-        step = "Ask the chatbot"
         try:
             reply = self._transport.send(
-                step,
+                _ASK,
                 "POST",
-                "v1/chat-messages",
-                body={
-                    "inputs": {},
-                    "query": question,
-                    "user": user,
-                    "response_mode": "blocking",
-                    "conversation_id": "",
-                    "auto_generate_name": False,
-                },
+                _CHAT,
+                body=_question(question, user, "blocking"),
                 headers=self._bearer(api_key),
                 read_timeout=timeout,
             )
         except DifyError as error:
             raise error.advised(_ADVICE.get(error.code or "", error.advice)) from None
-        usage = (reply.optional("metadata", dict) or {}).get("usage") or {}
-        return Answer(
-            text=reply.get("answer", str),
-            conversation_id=reply.get("conversation_id", str),
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
+        return _answer(
+            reply.get("answer", str),
+            reply.get("conversation_id", str),
+            reply.optional("metadata", dict) or {},
         )
+
+    def ask_streaming(
+        self, api_key: str, question: str, user: str, timeout: float = ANSWER_TIMEOUT
+    ) -> Answer:
+        """Like `ask`; the answer comes in pieces, as a web page shows it. A stream without an end is none."""
+        text = ""
+        try:
+            for event in self._transport.events(
+                _ASK,
+                _CHAT,
+                body=_question(question, user, "streaming"),
+                headers=self._bearer(api_key),
+                timeout=timeout,
+            ):
+                if event.get("event") in ("message", "agent_message"):
+                    text += str(event.get("answer") or "")
+                elif event.get("event") == "message_end":
+                    return _answer(text, str(event.get("conversation_id")), event.get("metadata") or {})
+        except DifyError as error:
+            raise error.advised(_ADVICE.get(error.code or "", error.advice)) from None
+        raise DifyError(_ASK, f"the stream broke off after {len(text)} characters", "ask again")
 
     def delete_conversation(self, api_key: str, conversation_id: str, user: str) -> None:
         """Delete a conversation of this user; one that is gone already is fine."""
@@ -105,6 +126,29 @@ class ServiceApi:
     def _bearer(self, api_key: str) -> dict[str, str]:
         self._transport.hide(api_key)
         return {"Authorization": f"Bearer {api_key}"}
+
+
+def _question(question: str, user: str, mode: str) -> dict[str, Any]:
+    return {
+        "inputs": {},
+        "query": question,
+        "user": user,
+        "response_mode": mode,
+        "conversation_id": "",
+        "auto_generate_name": False,
+    }
+
+
+def _answer(text: str, conversation_id: str, metadata: Mapping[str, Any]) -> Answer:
+    usage = metadata.get("usage") or {}
+    sources = metadata.get("retriever_resources") or []
+    return Answer(
+        text,
+        conversation_id,
+        int(usage.get("prompt_tokens") or 0),
+        int(usage.get("completion_tokens") or 0),
+        tuple(str(source.get("document_name")) for source in sources),
+    )
 
 
 _ADVICE = {

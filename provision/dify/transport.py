@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ class Reply:
         self._step = step
         self._request = request
         self._body = json_object(response)
+        self._list = json_list(response)
 
     def get(self, key: str, kind: type[T]) -> T:
         """The member `key`, which must be of type `kind`."""
@@ -51,6 +53,13 @@ class Reply:
         if self._body is None:
             raise self._unexpected("it is no JSON object")
         return self._body
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The whole answer, which must be a JSON list of objects."""
+        if self._list is None:
+            raise self._unexpected("it is no JSON list")
+        return self._list
 
     def _unexpected(self, what: str) -> DifyError:
         return DifyError(
@@ -163,14 +172,63 @@ class Transport:
                     raise self._unreachable(step, request, error) from error
             else:
                 if pause is None or response.status_code not in _GATEWAY_STATUS:
-                    return self._judged(step, request, response)
+                    self._demand_good(step, request, response)
+                    return Reply(step, request, response)
             self.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
 
-    def _judged(self, step: str, request: str, response: httpx.Response) -> Reply:
+    def events(
+        self,
+        step: str,
+        path: str,
+        *,
+        body: Mapping[str, Any],
+        headers: Mapping[str, str],
+        timeout: float,
+    ) -> Iterator[dict[str, Any]]:
+        """Send a request and give the events of its answer as they come (``text/event-stream``).
+
+        Args:
+            timeout: seconds for all of it. A stream that is kept alive by pings alone never ends by itself.
+
+        Raises:
+            DifyError: refused, broken off, or not at its end in time.
+        """
+        request = f"POST /{path}"
+        deadline = self.clock() + timeout
+        limits = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT, read=timeout)
+        try:
+            with self._http.stream(
+                "POST", path, json=body, headers=headers, timeout=limits, follow_redirects=False
+            ) as response:
+                if not response.is_success:
+                    response.read()
+                self._demand_good(step, request, response)
+                for line in response.iter_lines():
+                    if self.clock() > deadline:
+                        raise DifyError(step, f"{request} has no end after {timeout:.0f} s")
+                    if line.startswith("data:"):
+                        yield self._event(step, request, line.removeprefix("data:"))
+        except httpx.RequestError as error:
+            raise self._unreachable(step, request, error) from error
+
+    def _event(self, step: str, request: str, data: str) -> dict[str, Any]:
+        try:
+            event = json.loads(data)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict):
+            raise DifyError(step, f"{request} sent an event that is no JSON object")
+        if event.get("event") == "error":
+            message = readable_message(str(event.get("message", "")), self._secrets)
+            code = str(event.get("code", ""))
+            raise DifyError(step, f"{request} ended with {code}: {message}", code=code)
+        return event
+
+    def _demand_good(self, step: str, request: str, response: httpx.Response) -> None:
         self._reported_version = response.headers.get("x-version", self._reported_version)
         if response.is_success:
-            return Reply(step, request, response)
+            return
         code, message = _error_of(response)
         shown = readable_message(message, self._secrets)
         answered = " ".join(part for part in (str(response.status_code), code) if part)
@@ -198,6 +256,16 @@ def json_object(response: httpx.Response) -> dict[str, Any] | None:
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
+
+
+def json_list(response: httpx.Response) -> list[dict[str, Any]] | None:
+    """The answer as a JSON list of objects; None when it is anything else."""
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    good = isinstance(body, list) and all(isinstance(item, dict) for item in body)
+    return body if good else None
 
 
 def _error_of(response: httpx.Response) -> tuple[str | None, str]:

@@ -52,6 +52,10 @@ def _endpoint(url: str) -> str:
     url = _http_url(url)
     if not url.endswith("/v1"):
         raise ValueError(f"must end with /v1, for instance {url}/v1")
+    return _beyond_loopback(url)
+
+
+def _beyond_loopback(url: str) -> str:
     host = urlsplit(url).hostname or ""
     if host.startswith(LOOPBACK):
         raise ValueError("is a loopback address: inside Dify's containers that is the container itself")
@@ -97,12 +101,15 @@ PlainPath = Annotated[str, AfterValidator(_absolute), AfterValidator(_plain)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 LinuxPath = Annotated[PlainPath, AfterValidator(_no_windows_drive)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrlBeyondLoopback = Annotated[HttpUrl, AfterValidator(_beyond_loopback)]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 SshAddress = Annotated[str, StringConstraints(pattern=r"^[\w][\w.-]*(:\d{1,5})?$")]
 Address = Annotated[str, AfterValidator(_address)]
 Environment = Annotated[dict[str, str], AfterValidator(_environment)]
 ModelId = Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
 Revision = Annotated[str, AfterValidator(_revision)]
+# A folder of knowledge/, and the name of a dataset, which has 40 characters at most.
+FolderName = Annotated[str, StringConstraints(pattern=r"^[^\s./\\][^/\\\n]{0,39}$")]
 ServedName = Annotated[str, StringConstraints(pattern=r"^[\w.:-]+$")]
 Length = Annotated[int, Field(ge=16)]
 Seconds = Annotated[int, Field(ge=10, le=7200)]

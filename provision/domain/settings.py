@@ -22,8 +22,10 @@ from provision.domain.setting_types import (
     Endpoint,
     Environment,
     FindLink,
+    FolderName,
     GpuCount,
     HttpUrl,
+    HttpUrlBeyondLoopback,
     Length,
     LinuxPath,
     ModelId,
@@ -43,6 +45,8 @@ def _left_out(given: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 class Settings(BaseModel):
+    """What every group of settings is: checked, fixed, and nothing that is not known."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -165,6 +169,30 @@ class BotSettings(Settings):
     test_question: Text = "你好，请介绍一下你自己。"
 
 
+class KnowledgeSettings(Settings):
+    """Files that Dify searches for what the bot should know."""
+
+    folders: list[FolderName] = []
+    # Dify takes chunks of 50 to 4000 characters (``DocumentService.process_rule_args_validate``).
+    chunk_size: Annotated[int, Field(ge=50, le=4000)] = 160
+    top_k: Annotated[int, Field(ge=1, le=10)] = 2
+    index_timeout: Seconds = 900
+
+    @field_validator("folders")
+    @classmethod
+    def _once_each(cls, value: list[str]) -> list[str]:
+        if twice := {name for name in value if value.count(name) > 1}:
+            raise ValueError(f"names {', '.join(sorted(twice))} twice")
+        return value
+
+
+class StableDiffusionSettings(Settings):
+    """A service with AUTOMATIC1111's API that draws pictures."""
+
+    base_url: HttpUrlBeyondLoopback
+    model: Text
+
+
 class DifySettings(Settings):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.16.1"
     repository: HttpUrl = "https://github.com/langgenius/dify.git"
@@ -182,10 +210,14 @@ class DifySettings(Settings):
     plugin: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+(:[\w.-]+@[0-9a-f]{64})?$")] = (
         "langgenius/openai_api_compatible"
     )
+    plugin_package: Text | None = None
     pip_mirror_url: HttpUrl | None = None
+    prune: bool = False
     env: Environment = {}
     start_timeout: Seconds = 900
     bot: BotSettings = BotSettings()
+    knowledge: KnowledgeSettings = KnowledgeSettings()
+    stable_diffusion: StableDiffusionSettings | None = None
 
     @field_validator("admin_email")
     @classmethod

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 
 import httpx
 from pyinfra import host, logger, state
 from pyinfra.api import FunctionCommand, Host, OperationValueError, State, StringCommand, operation
 
 from provision import progress
+from provision.administrator import ADVICE, password
 from provision.connectors.relay import http_client
 from provision.dify.client import Dify, wait_until_ready
 from provision.dify.errors import DifyError, LoginRefusedError
 from provision.dify.resources.base import Resource
-from provision.domain.deployment import Deployment
-from provision.domain.secrets import ADMIN_PASSWORD
 from provision.domain.settings import DifySettings, ModelRole
-from provision.keeper import KeeperUnavailableError, secret
+from provision.keeper import KeeperUnavailableError
 from provision.operations.failing import failure
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
-
-# Who asks the test question; a user of the app, not an account of Dify's.
-USER = "dify-vllm-deploy"
 
 _clients: dict[str, Dify] = {}
 
@@ -32,12 +28,13 @@ def client(settings: DifySettings) -> Dify:
 
     Raises:
         KeeperUnavailableError: when the password cannot be read.
+        DifyError: when the one that was given cannot be one.
     """
     if host.name not in _clients:
         # One spelling of the host throughout: cookies are bound to it.
         http = http_client(host, f"http://127.0.0.1:{settings.port}")
         dify = Dify(http, server=host.name)
-        dify.sign_in(settings.admin_email, secret(ADMIN_PASSWORD))
+        dify.sign_in(settings.admin_email, password())
         _clients[host.name] = dify
     return _clients[host.name]
 
@@ -69,24 +66,25 @@ def ready(*, settings: DifySettings) -> Commands:
 
 @operation()
 def resource(
-    *, settings: DifySettings, make: Callable[[Dify], Resource], needs: ModelRole | None = None
+    *, settings: DifySettings, make: Callable[[Dify], Resource], needs: Collection[ModelRole] = ()
 ) -> Commands:
     """Have a resource of Dify's be as wanted.
 
     Args:
         settings: of the Dify host.
         make: makes the wanted resource for a client.
-        needs: a model without which it cannot be done; when that was not proven, Dify keeps what it has.
+        needs: models without which it cannot be done; when one was not proven, Dify keeps what it has.
     """
-    if needs in progress.not_done:
-        host.noop(f"kept as it is: the {needs} model was not proven")
+    if missing := [role for role in needs if role in progress.not_done]:
+        host.noop(f"kept as it is: not proven: the model of {' and '.join(missing)}")
         return
     try:
         wanted = make(client(settings))
         difference = wanted.difference()
     except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
         if state.is_executing:
-            yield failure("Ask Dify", str(error), advice="Put it right and run again")
+            refused = isinstance(error, LoginRefusedError)
+            yield failure("Ask Dify", str(error), advice=ADVICE if refused else "Put it right and run again")
             return
         if isinstance(error, LoginRefusedError):
             # Not "would change" but "cannot tell", and nothing that another try would mend.
@@ -115,43 +113,3 @@ def _apply(state: State, host: Host, wanted: Resource) -> bool:
         host.log_styled(str(error), fg="red", log_func=logger.error)
         return False
     return True
-
-
-@operation()
-def question(*, deployment: Deployment) -> Commands:
-    """Ask the bot a question through its API and leave no conversation behind.
-
-    Args:
-        deployment: the bot, and what to ask it.
-    """
-    if not state.is_executing:
-        host.noop("asked when the deploy runs")
-        return
-    settings = deployment.dify
-    bot = settings.bot
-    if "chat" in progress.not_done:
-        host.noop("not asked: the chat model was not proven")
-        return
-    try:
-        dify = client(settings)
-        app = dify.apps.require(bot.name)
-        key = dify.apps.api_key(bot.name)
-        if not dify.service.link_works(app.link_code):
-            raise DifyError(
-                "Check the chat link", "Dify lets no visitor in by it", "is the site switched on?"
-            )
-        answer = dify.service.ask(key, bot.test_question, USER)
-        dify.service.delete_conversation(key, answer.conversation_id, USER)
-        if not answer.text.strip():
-            raise DifyError(
-                "Ask the bot", "it answered nothing", "raise dify.bot.max_tokens, or look at the model"
-            )
-    except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
-        # Remembered, so that link and key are handed over all the same; the last operation fails with it.
-        progress.not_done["question"] = f"the bot does not answer: {error}"
-        host.log(progress.not_done["question"])
-        return
-    host.noop("the bot answers")
-    progress.answer = answer.text
-    return
-    yield

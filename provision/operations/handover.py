@@ -66,7 +66,7 @@ def hand_over(*, deployment: Deployment) -> Commands:
         logger.info(
             render(
                 "handover.txt.j2",
-                read_key=_read_key(),
+                read_key=read_command(API_KEY_FILE),
                 host=host.name,
                 file=HANDOVER_FILE,
                 question=question,
@@ -78,10 +78,10 @@ def hand_over(*, deployment: Deployment) -> Commands:
         )
 
 
-def _read_key() -> str:
-    """A command that prints the key on the control machine, so that none has to be printed here."""
+def read_command(path: str) -> str:
+    """A command that prints a file of this host on the control machine, so that no key is printed here."""
     if host.name == "@local":
-        return f"sudo cat {API_KEY_FILE}"
+        return f"sudo cat {path}"
     data = host.data
     words = ["ssh"]
     if (port := data.get("ssh_port", 22)) != 22:
@@ -93,5 +93,5 @@ def _read_key() -> str:
     words.append(f"{data.get('ssh_user', 'root')}@{data.get('ssh_hostname', host.name)}")
     connector = host.connector
     if isinstance(connector, WslConnector):
-        return shlex.join([*words, connector.distribution.inside("cat", API_KEY_FILE)])
-    return shlex.join([*words, "cat", API_KEY_FILE])
+        return shlex.join([*words, connector.distribution.inside("cat", path)])
+    return shlex.join([*words, "cat", path])

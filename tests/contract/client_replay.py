@@ -15,7 +15,7 @@ from provision.dify import Dify
 RECORDINGS = Path(__file__).parent / "recordings"
 EMAIL, PASSWORD = "admin@lab.example.com", "Lab-Passw0rd-1"
 # A POST that reads, or that only opens a session.
-NO_WRITES = ("/list/installations/ids", "/list/latest-versions", "/login")
+NO_WRITES = ("/list/installations/ids", "/list/latest-versions", "/login", "/retrieve")
 # Asked without a session, whatever the recorded client sent along.
 OPEN = ("/setup", "/init", "/login")
 # What a session, a visitor or an API key travels in.

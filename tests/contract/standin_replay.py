@@ -18,10 +18,10 @@ from standin_processes import Process
 from standin_recording import Step
 
 REPLACED = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|app-[A-Za-z0-9]{24}|(?<=^)[A-Za-z0-9]{16}(?=$)"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|app-[A-Za-z0-9]{24}|[0-9]{20}|(?<=^)[A-Za-z0-9]{16}(?=$)"
 )
 # Steps that wait for something: sent again until they agree, for this many seconds at most.
-WAITING = re.compile(r".*task poll.*|cache: plugin list \(waiting.*")
+WAITING = re.compile(r".*task poll.*|cache: plugin list \(waiting.*|document indexing-status")
 WAIT_SECONDS = 8
 PROFILE = "/console/api/account/profile"
 CREDENTIALS = (
@@ -162,6 +162,8 @@ class Replay:
             return self._cookies["access_token"]
         if step.url.path.startswith("/api/"):
             return self._made["passport"]
+        if step.url.path.startswith("/v1/datasets"):
+            return self._made["dataset api key create"]
         return self._made[next(made for pattern, made in self._keys.items() if re.match(pattern, step.name))]
 
     def _remember(self, step: Step, answer: httpx.Response) -> None:
@@ -173,7 +175,7 @@ class Replay:
         if "json" not in answer.headers.get("content-type", ""):
             return
         said = answer.json()
-        if isinstance(said, dict) and str(said.get("token", "")).startswith("app-"):
+        if isinstance(said, dict) and str(said.get("token", "")).startswith(("app-", "dataset-")):
             self._made[step.name] = said["token"]
         if step.url.path == "/api/passport" and answer.is_success:
             self._made["passport"] = said["access_token"]

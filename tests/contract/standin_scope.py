@@ -8,8 +8,6 @@ from typing import Any
 
 # Routes that the deploy never calls.
 OUT_OF_SCOPE = {
-    r"/console/api/datasets": "knowledge bases: the deploy makes none",
-    r"/v1/datasets": "knowledge bases: the deploy makes none",
     r"/console/api/apps/imports": "DSL import: it cannot overwrite a chat app; the deploy uses POST /apps",
     r"/console/api/apps/[^/]+/export": "DSL export",
     r"/console/api/apps/[^/]+/workflows": "workflow apps: the bot is a plain chat app",
@@ -17,12 +15,13 @@ OUT_OF_SCOPE = {
     r"/console/api/workspaces/current/plugin/icon": "pictures for the console",
     r"/console/api/workspaces/current/plugin/readme": "texts for the console",
     r"/console/api/workspaces/current/plugin/tool/list": "tools: the bot has none",
-    r"/console/api/features/vector-space": "knowledge bases: the deploy makes none",
+    r"/console/api/features/vector-space": "a quota of the cloud edition",
 }
 # Steps on other routes that need an app of another kind.
 OTHER_APPS = {
     r"chatflow |outage: chatflow|worker (down|back): chatflow": "a workflow app, made by DSL import",
     r"agent: ": "an agent app, with tools",
+    r"worker (down|back): (document|indexing)": "the worker is a thread of the api in these tests",
 }
 
 
@@ -45,11 +44,6 @@ DEVIATIONS = (
         r".*model-providers.*",
         r"\.data\[\d+\]\.model_credential_schema\..*",
         "the recorder kept the names of the form's fields only; they are compared by themselves",
-    ),
-    Deviation(
-        r"chat with knowledge|chat after .*",
-        r"\.metadata\.retriever_resources",
-        "the app has a knowledge base there, which is out of scope",
     ),
     Deviation(
         r"app detail.*|site-enable|api-enable",

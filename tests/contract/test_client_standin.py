@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,7 +33,9 @@ from provision.dify.resources import (
     PluginAutoUpgrade,
     Resource,
     SiteAndApi,
+    StrayModels,
 )
+from provision.dify.resources.base import PROVIDER
 
 EMAIL, PASSWORD, INIT_PASSWORD = "admin@example.com", "Canary-Passw0rd", "canary-init"
 KEY = "sk-canary-0123456789"
@@ -55,7 +58,15 @@ class Door:
         await self.app(scope, receive, send)
 
 
-async def model_endpoint(request: Request) -> JSONResponse:
+def pieces(*texts: str) -> Iterator[str]:
+    """An answer as vLLM streams it."""
+    for text in texts:
+        yield f"data: {json.dumps({'choices': [{'delta': {'content': text}}]})}\n\n"
+    usage = {"prompt_tokens": 12, "completion_tokens": 4}
+    yield f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n"
+
+
+async def model_endpoint(request: Request) -> Response:
     """All three kinds of a model server, behind one key."""
     if request.headers.get("authorization") != f"Bearer {KEY}":
         return JSONResponse({"error": "Unauthorized"}, 401)
@@ -64,6 +75,8 @@ async def model_endpoint(request: Request) -> JSONResponse:
         return JSONResponse({"data": [{"index": 0, "embedding": [0.0] * 8}], "usage": {"total_tokens": 1}})
     if task == "rerank":
         return JSONResponse({"results": [{"index": 0, "relevance_score": 0.5}]})
+    if (await request.json()).get("stream"):
+        return StreamingResponse(pieces("I am ", "here."), media_type="text/event-stream")
     message = {"role": "assistant", "content": "I am here."}
     usage = {"prompt_tokens": 12, "completion_tokens": 4, "total_tokens": 16}
     choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
@@ -172,12 +185,64 @@ def test_bot_answers_and_leaves_no_trace(installation: Installation) -> None:
     answer = dify.service.ask(key, "Are you there?", "provisioner")
     assert answer.text == "I am here."
     assert answer.prompt_tokens > 0
+    streamed = dify.service.ask_streaming(key, "Are you there?", "provisioner")
+    assert (streamed.text, streamed.prompt_tokens) == (answer.text, answer.prompt_tokens)
+    assert streamed.conversation_id != answer.conversation_id
+    dify.service.delete_conversation(key, streamed.conversation_id, "provisioner")
     dify.service.delete_conversation(key, answer.conversation_id, "provisioner")
     dify.service.delete_conversation(key, answer.conversation_id, "provisioner")
     assert dify.service.link_works(dify.apps.require(BOT).link_code)
     assert not dify.service.link_works("no-such-code")
     with pytest.raises(DifyError, match="revoked"):
         dify.service.ask("app-unknown", "Are you there?", "provisioner")
+
+
+def test_a_key_is_added_and_revoked(installation: Installation) -> None:
+    dify = installation.dify()
+    app = dify.apps.require(BOT)
+    [first] = dify.apps.api_keys(app)
+    dify.apps.create_api_key("Make one", app)
+    _, second = dify.apps.api_keys(app)
+    assert dify.service.ask(second.token, "Are you there?", "provisioner").text
+    assert dify.apps.api_key(BOT) == first.token, "the oldest stays the one that is handed over"
+    for _ in range(2):
+        dify.apps.revoke_api_key("Revoke it", app, second)
+    with pytest.raises(DifyError, match="revoked"):
+        dify.service.ask(second.token, "Are you there?", "provisioner")
+    assert dify.apps.api_keys(app) == [first]
+
+
+def test_a_model_that_left_is_told_and_removed_on_request(installation: Installation) -> None:
+    dify = installation.dify()
+    endpoint = {"endpoint_url": f"{installation.models}/v1", "context_size": "1024"}
+    gone = ModelCredential(dify, "old-qwen", "llm", endpoint, KEY, b"salt")
+    gone.apply()
+    path = f"workspaces/current/model-providers/{PROVIDER}/models/credentials"
+    by_hand = {
+        "model": "by-hand",
+        "model_type": "llm",
+        "name": "mine",
+        "credentials": {**endpoint, "api_key": KEY},
+    }
+    dify.console.send("By hand", "POST", path, body=by_hand)
+    wanted = [("llm", "qwen3-0.6b"), ("text-embedding", "bge"), ("rerank", "reranker")]
+    said: list[str] = []
+    told = StrayModels(dify, wanted, report=said.append)
+    assert told.difference() is None
+    assert said == ["old-qwen (llm) is connected but not in the inventory; dify.prune removes it"]
+    before = list(installation.door.writes)
+    told.apply()
+    assert installation.door.writes == before
+
+    pruned = StrayModels(dify, wanted, prune=True)
+    assert pruned.difference() == "to remove: old-qwen (llm)"
+    pruned.apply()
+    assert pruned.difference() is None
+    assert installation.door.writes[len(before) :] == [f"DELETE /console/api/{path}"]
+    assert StrayModels(dify, [], prune=True).difference() == (
+        "to remove: qwen3-0.6b (llm), reranker (rerank), bge (text-embedding)"
+    )
+    assert gone.difference() == "the model has no credential", "it is wanted again"
 
 
 def test_changed_prompt_changes_the_bot_alone(installation: Installation) -> None:

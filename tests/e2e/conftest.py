@@ -26,7 +26,7 @@ SECRETS = "/etc/dify-vllm-deploy/secrets"
 # Requests that change nothing of Dify's configuration: signing in, lists that are asked for by POST, a
 # question and the deletion of its conversation.
 NO_WRITES = ("/login", "/plugin/list/installations/ids", "/plugin/list/latest-versions", "/v1/chat-messages",
-             "/v1/conversations/")  # fmt: skip
+             "/v1/conversations/", "/retrieve")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

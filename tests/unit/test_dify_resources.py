@@ -247,7 +247,10 @@ def test_only_what_is_off_is_switched_on() -> None:
 
 
 def test_oldest_key_is_the_one() -> None:
-    keys = [{"token": "app-new", "created_at": 9}, {"token": "app-old", "created_at": 1}]
+    keys = [
+        {"id": "b", "token": "app-new", "created_at": 9},
+        {"id": "a", "token": "app-old", "created_at": 1},
+    ]
     routes = Routes(
         {"GET apps": [listed(app(1))], "GET apps/1": [app(1)], "GET apps/1/api-keys": [{"data": keys}]}
     )

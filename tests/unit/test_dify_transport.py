@@ -165,3 +165,67 @@ def test_start_is_not_waited_for_ever() -> None:
     with pytest.raises(DifyError, match=r"not ready after 10 s; last: GET /console/api/setup answered 502"):
         wait_until_ready(script.dify(), 10, script.slept.append)
     assert len(script.requests) <= 6
+
+
+def stream(*events: str, pauses: list[float] | None = None) -> httpx.Response:
+    """A stream of events; after each the clock has gone on by the next of the pauses."""
+
+    def body() -> Iterator[bytes]:
+        for event in events:
+            if pauses is not None:
+                CLOCK[0] += pauses.pop(0)
+            yield f"{event}\n\n".encode()
+
+    return httpx.Response(200, headers={"X-Version": "1.16.1"}, content=body())
+
+
+CLOCK = [0.0]
+PIECES = (
+    'data: {"event":"message","answer":"Hel"}',
+    "event: ping",
+    'data: {"event":"message","answer":"lo"}',
+)
+END = (
+    'data: {"event":"message_end","conversation_id":"c1","metadata":{"usage":{"prompt_tokens":3},'
+    '"retriever_resources":[{"document_name":"a.md"}]}}'
+)
+
+
+def test_a_stream_is_read_to_its_end() -> None:
+    script = Script(stream(*PIECES, END))
+    answer = script.dify().service.ask_streaming("app-canary", "hi", "me")
+    assert (answer.text, answer.conversation_id, answer.prompt_tokens) == ("Hello", "c1", 3)
+    assert answer.sources == ("a.md",)
+    [request] = script.requests
+    assert b'"response_mode":"streaming"' in request.content
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (stream(*PIECES), "the stream broke off after 5 characters"),
+        (stream(PIECES[0], 'data: {"ev'), "sent an event that is no JSON object"),
+        (
+            stream('data: {"event":"error","code":"completion_request_error","message":"key app-canary"}'),
+            r"ended with completion_request_error: key \*\*\* → the model's endpoint",
+        ),
+        (refused(401), "401 unauthorized: no → the API key was revoked"),
+        (REFUSED, "got no answer"),
+    ],
+)
+def test_a_stream_that_is_no_answer(answer: Answer, told: str) -> None:
+    with pytest.raises(DifyError, match=told):
+        Script(answer).dify().service.ask_streaming("app-canary", "hi", "me")
+
+
+def test_a_stream_of_nothing_but_pings_is_given_up() -> None:
+    """With its worker down Dify keeps some streams alive for ever."""
+    CLOCK[0] = 0.0
+    http = httpx.Client(
+        base_url="http://dify",
+        transport=httpx.MockTransport(Script(stream(*["event: ping"] * 9, pauses=[10] * 9))),
+    )
+    dify = Dify(http, clock=lambda: CLOCK[0])
+    with pytest.raises(DifyError, match="no end after 60 s"):
+        dify.service.ask_streaming("app-canary", "hi", "me", timeout=60)
+    assert CLOCK[0] == 70

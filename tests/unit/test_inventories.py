@@ -48,6 +48,17 @@ def pyinfra(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str
             "gpu: chat.model_path = 'models/Qwen3': must be an absolute path",
         ),
         ('"ssh_port": 22, "chatt": {}', "", "gpu: chatt is not a setting"),
+        ("", '"dify": {"plugin_package": "no.difypkg"}', "= 'no.difypkg': there is no such file"),
+        (
+            "",
+            '"dify": {"knowledge": {"folders": ["nothing"]}}',
+            "win: dify.knowledge.folders: knowledge/nothing/ does not exist; make it and put",
+        ),
+        (
+            "",
+            '"dify": {"bot": {"max_tokens": 1000}}',
+            "but chat.max_model_len = 1024; raise chat.max_model_len of gpu to ",
+        ),
     ],
 )
 def test_bad_settings_end_the_run_before_it_connects(

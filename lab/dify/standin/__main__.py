@@ -6,11 +6,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from starlette.applications import Starlette
 
-from . import api, assembly, small, web
+from . import api, assembly, indexing, small, web
 from .daemon import http
 from .settings import read
 
@@ -34,7 +35,8 @@ def main() -> None:
     if role == "api":
         role = {"worker": "worker", "beat": "worker_beat"}.get(os.environ.get("MODE", "api"), "api")
     if role in {"worker", "worker_beat"}:
-        small.attend(small.broker(os.environ.get("CELERY_BROKER_URL", BROKER)))
+        work = _worker() if role == "worker" else None
+        small.attend(small.broker(os.environ.get("CELERY_BROKER_URL", BROKER)), work)
         return
     makers: dict[str, Callable[[], Starlette]] = {
         "api": _api,
@@ -53,6 +55,10 @@ def main() -> None:
 
 def _api() -> Starlette:
     return api.app(assembly.site(read(os.environ)))
+
+
+def _worker() -> Callable[[], None]:
+    return partial(indexing.work, assembly.site(read(os.environ)))
 
 
 def _plugin_daemon() -> Starlette:

@@ -1,4 +1,4 @@
-"""The api container's application: console, service and web API (contract sections 1 to 7)."""
+"""The api container's application: console, service and web API (contract sections 1 to 9)."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from . import (
     account,
     apps,
     credentials,
+    dataset_api,
+    dataset_keys,
+    datasets,
     default_models,
     errors,
     features,
@@ -28,6 +31,7 @@ from . import (
     service_api,
     setup,
     sites,
+    tool_providers,
     web_api,
 )
 from .call import Call
@@ -43,6 +47,8 @@ CONSOLE_TABLES: tuple[Table, ...] = (
     apps.TABLE,
     sites.TABLE,
     keys.TABLE,
+    dataset_keys.TABLE,  # before a dataset's own routes, which would take "api-keys" for an id
+    datasets.TABLE,
 )
 WORKSPACE_TABLES: tuple[Table, ...] = (
     plugin_policies.TABLE,
@@ -50,6 +56,7 @@ WORKSPACE_TABLES: tuple[Table, ...] = (
     credentials.TABLE,
     models.TABLE,
     default_models.TABLE,
+    tool_providers.TABLE,
 )
 
 
@@ -61,6 +68,7 @@ def app(site: Site) -> Starlette:
     for table in WORKSPACE_TABLES:
         routes += bind(site, table, WORKSPACE)
     routes += bind(site, service_api.TABLE, "/v1")
+    routes += bind(site, dataset_api.TABLE, "/v1")
     routes += bind(site, web_api.TABLE, "/api")
     application = Starlette(
         routes=routes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from . import tokens
+from . import indexing, tokens
 from .cache import open_cache
 from .context import Site
 from .daemon.client import Daemon, LocalDaemon, RemoteDaemon
@@ -14,14 +14,18 @@ from .store import MemoryStore, Store
 
 
 def site(settings: Settings) -> Site:
-    """The api's side; the plugin daemon is another process when its URL is set, else this one."""
-    return Site(
+    """The api's side; plugin daemon and worker are other processes when there is a URL of the one and a
+    database to share with the other, else this one."""
+    made = Site(
         settings=settings,
         store=_store(settings, create=False),
         cache=open_cache(settings),
         daemon=_daemon(settings),
         key=tokens.secret_key(settings.secret_key, Path(settings.storage)),
     )
+    if settings.database is None:
+        indexing.in_background(made)
+    return made
 
 
 def installs(settings: Settings) -> Installs:

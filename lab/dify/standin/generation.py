@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from . import conversations, model_config, model_store, models, prompts, provider
+from . import conversations, model_config, model_store, models, prompts, provider, searching
 from .call import now
 from .context import Site
 from .daemon.failures import DaemonError, DaemonUnreachableError
@@ -45,6 +45,7 @@ class Turn:
 
     Args:
         started: monotonic time, for the latency.
+        found: what the app's datasets have on it, the best first.
     """
 
     question: Question
@@ -54,6 +55,7 @@ class Turn:
     task_id: str
     created_at: int
     started: float
+    found: list[searching.Found]
     answer: str = ""
     usage: dict[str, Any] | None = None
 
@@ -78,7 +80,9 @@ def prepare(site: Site, question: Question) -> Turn:
     context = models.properties("llm", values)["context_size"]
     room = context - int(parameters.get("max_tokens") or 0)
     history = conversations.turns(site, conversation["id"])
-    messages = prompts.messages(config, question.inputs, question.query, history, room)
+    found = searching.for_app(site, config, question.query)
+    known = "\n".join(each.chunk["content"] for each in found)
+    messages = prompts.messages(config, question.inputs, question.query, history, room, known)
     asked = Invocation(
         model=name,
         credentials=values,
@@ -89,7 +93,7 @@ def prepare(site: Site, question: Question) -> Turn:
         user=question.person["id"],
     )
     return Turn(
-        question, conversation, asked, str(uuid.uuid4()), str(uuid.uuid4()), now(), time.monotonic()
+        question, conversation, asked, str(uuid.uuid4()), str(uuid.uuid4()), now(), time.monotonic(), found
     )  # fmt: skip
 
 
@@ -115,8 +119,10 @@ def pieces(site: Site, turn: Turn) -> Iterator[str]:
 
 def metadata(turn: Turn) -> dict[str, Any]:
     """What is told with a complete answer."""
+    config = turn.question.app["config"]
+    cited = searching.resources(turn.found) if config["retriever_resource"]["enabled"] else []
     if not turn.question.full:
-        return {"retriever_resources": [], "reasoning": {}}
+        return {"retriever_resources": cited, "reasoning": {}}
     asked, answered = _counts(turn)
     free = {"unit_price": "0", "price_unit": "0", "price": "0.0000000"}
     usage = {
@@ -131,7 +137,7 @@ def metadata(turn: Turn) -> dict[str, Any]:
         "time_to_first_token": None,
         "time_to_generate": None,
     }
-    return {"annotation_reply": None, "retriever_resources": [], "usage": usage, "reasoning": {}}
+    return {"annotation_reply": None, "retriever_resources": cited, "usage": usage, "reasoning": {}}
 
 
 def name_conversation(site: Site, turn: Turn) -> None:

@@ -21,8 +21,23 @@ TOKENS_PER_OTHER = 2  # GPT-2 knows hardly any Chinese character as one token
 Message = dict[str, str]
 
 
+# The frame of what was found, in the lab's words and about as long as Dify's (``common_chat.json``).
+FRAME = (
+    "What is between the two tags was found for the question. Treat it as what you have learnt.\n\n"
+    "<context>\n{context}\n</context>\n\nHow to answer the user:\n"
+    "- Say that you do not know what you do not know.\n- Ask back when you are not sure what that is.\n"
+    "Do not say that the answer was taken from the context.\n"
+    "Answer in the language in which the user has asked.\n\n"
+)
+
+
 def messages(
-    config: Document, inputs: dict[str, Any], query: str, history: list[Document], room: int
+    config: Document,
+    inputs: dict[str, Any],
+    query: str,
+    history: list[Document],
+    room: int,
+    context: str = "",
 ) -> list[Message]:
     """The messages of one turn.
 
@@ -30,8 +45,10 @@ def messages(
         config: the app's configuration; its prompt becomes the system message.
         history: earlier turns of the conversation, the oldest first.
         room: tokens that prompt, history and question may take together; the oldest turns are left out.
+        context: what was found in the app's datasets; it stands before the prompt.
     """
     prompt = VARIABLE.sub(lambda found: str(inputs.get(found[1], found[0])), config["pre_prompt"] or "")
+    prompt = FRAME.format(context=context) + prompt if context else prompt
     system = [{"role": "system", "content": prompt}] if prompt else []
     question = [{"role": "user", "content": query}]
     left = room - tokens(system + question)

@@ -57,6 +57,7 @@ class Settings:
     verify_signatures: bool = True
     offered: tuple[str, ...] = (OFFERED,)
     install_seconds: float = 3.0
+    index_seconds: float = 1.0
 
     @property
     def https(self) -> bool:
@@ -73,7 +74,7 @@ def read(environment: Mapping[str, str]) -> Settings:
 
     ``STANDIN_MARKETPLACE`` (the lab's own) lists the identifiers that the marketplace offers, oldest first,
     separated by commas; ``unreachable`` makes it fail. ``STANDIN_INSTALL_SECONDS`` is how long an
-    installation takes.
+    installation takes, ``STANDIN_INDEX_SECONDS`` how long a document waits for its worker.
 
     Raises:
         ValueError: a number is none.
@@ -102,6 +103,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         verify_signatures=_true(get("FORCE_VERIFYING_SIGNATURE", "true")),
         offered=offered,
         install_seconds=float(get("STANDIN_INSTALL_SECONDS") or 3),
+        index_seconds=float(get("STANDIN_INDEX_SECONDS") or 1),
     )
 
 

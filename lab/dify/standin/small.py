@@ -1,4 +1,4 @@
-"""The containers that the deploy starts and never talks to: alive, healthy, and nothing more."""
+"""The containers that the deploy starts and never talks to: alive, healthy, and, of the worker, at work."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import urllib.parse
+from collections.abc import Callable
 from types import FrameType
 
 from starlette.applications import Starlette
@@ -17,6 +18,7 @@ from .settings import Redis
 
 log = logging.getLogger("standin")
 BEAT_SECONDS = 10
+WORK_SECONDS = 0.5
 
 
 def healthy(role: str) -> Starlette:
@@ -34,8 +36,12 @@ def broker(url: str) -> Redis:
     return Redis(parts.hostname or "redis", parts.port or 6379, urllib.parse.unquote(parts.password or ""))
 
 
-def attend(server: Redis) -> None:
-    """Hold on to the broker until told to stop, as a Celery worker does: log and retry while it fails."""
+def attend(server: Redis, work: Callable[[], None] | None = None) -> None:
+    """Hold on to the broker until told to stop, as a Celery worker does: log and retry while it fails.
+
+    Args:
+        work: what there is to do again and again, as long as the broker answers.
+    """
     told = threading.Event()
 
     def stop(_: int, __: FrameType | None) -> None:
@@ -55,4 +61,13 @@ def attend(server: Redis) -> None:
             if not connected:
                 log.info("Connected to the broker, ready.")
             connected = True
-        told.wait(BEAT_SECONDS)
+            if work:
+                _try(work)
+        told.wait(WORK_SECONDS if work and connected else BEAT_SECONDS)
+
+
+def _try(work: Callable[[], None]) -> None:
+    try:
+        work()
+    except Exception:
+        log.exception("a task failed")

@@ -15,7 +15,8 @@ from provision.domain.wiring.credentials import (
     complete_fields,
     plan_credential,
 )
-from provision.domain.wiring.upserts import labelled, plan_upsert
+from provision.domain.wiring.masking import NAME_PREFIX
+from provision.domain.wiring.upserts import LABEL_FIELD, labelled, plan_upsert
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class CredentialDialect:
     prepared: the wanted credential of the model of this name, as it is compared and written.
     plan: one step towards what is wanted, from what is stored.
     write: the request of a step, for a model (its name and type as they are sent).
+    removals: the requests that take out what this tool made for a model; none for what others made.
     """
 
     prepared: Callable[[WantedCredential, str], WantedCredential]
     plan: Callable[[WantedCredential, StoredCredential], CredentialPlan]
     write: Callable[[CredentialPlan, Mapping[str, str], WantedCredential, StoredCredential], Write]
+    removals: Callable[[Mapping[str, str], StoredCredential], list[Write]]
 
 
 def stored_credential(reply: Reply) -> StoredCredential:
@@ -74,5 +77,19 @@ def _upserted(
     return Write("POST", "", {**model, "credentials": complete_fields(wanted, stored)})
 
 
-NAMED = CredentialDialect(lambda wanted, _: wanted, plan_credential, _named)
-UPSERTED = CredentialDialect(labelled, plan_upsert, _upserted)
+def _our_names(model: Mapping[str, str], stored: StoredCredential) -> list[Write]:
+    # The last credential takes the model along; the model alone would leave its credential behind.
+    return [
+        Write("DELETE", "credentials", {**model, "credential_id": credential_id}, saves=False)
+        for credential_id, name in stored.available
+        if name.startswith(NAME_PREFIX)
+    ]
+
+
+def _our_label(model: Mapping[str, str], stored: StoredCredential) -> list[Write]:
+    ours = NAME_PREFIX in stored.fields.get(LABEL_FIELD, "").rpartition(" · ")[2]
+    return [Write("DELETE", "", model, saves=False)] if ours else []
+
+
+NAMED = CredentialDialect(lambda wanted, _: wanted, plan_credential, _named, _our_names)
+UPSERTED = CredentialDialect(labelled, plan_upsert, _upserted, _our_label)

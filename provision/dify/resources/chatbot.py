@@ -15,6 +15,7 @@ from provision.domain.wiring.chatbot import (
     configuration_differences,
     merged_configuration,
 )
+from provision.domain.wiring.retrieval import MARK, Attachment, Retrieval, attached_datasets
 
 _CONFIGURATION_ADVICE = "the model must be connected before a chatbot can use it"
 
@@ -31,6 +32,9 @@ class Chatbot:
         prompt: the system prompt.
         completion_params: sampling parameters such as ``{"temperature": 0.6, "max_tokens": 512}``.
         provider: of the model, in three parts.
+        knowledge: names of datasets that it searches; one that is missing is left out. Those that were
+            attached by hand stay, those of ours that are not named go.
+        retrieval: how it searches.
     """
 
     dify: Dify = field(repr=False)
@@ -44,16 +48,31 @@ class Chatbot:
     opening_statement: str = ""
     suggested_questions: Sequence[str] = ()
     provider: str = PROVIDER
+    knowledge: Sequence[str] = ()
+    retrieval: Retrieval | None = None
 
-    def __post_init__(self) -> None:
-        self._wanted = BotConfiguration(
+    def _wanted(self, app: App) -> BotConfiguration:
+        return BotConfiguration(
             provider=self.provider,
             model=self.model,
             prompt=self.prompt,
             completion_params=self.completion_params,
             opening_statement=self.opening_statement,
             suggested_questions=self.suggested_questions,
+            knowledge=self._attachment(app),
         )
+
+    def _attachment(self, app: App) -> Attachment | None:
+        attached = attached_datasets((app.configuration or {}).get("dataset_configs") or {})
+        wanted = [dataset.id for name in self.knowledge if (dataset := self.dify.datasets.find(name))]
+        by_hand = [each for each in attached if each not in wanted and self._is_by_hand(each)]
+        if not wanted and by_hand == attached:
+            return None
+        return Attachment((*wanted, *by_hand), self.retrieval if wanted else None)
+
+    def _is_by_hand(self, dataset_id: str) -> bool:
+        description = self.dify.datasets.description(dataset_id)
+        return description is not None and MARK not in description
 
     @property
     def title(self) -> str:
@@ -64,7 +83,7 @@ class Chatbot:
         if app is None:
             return f"there is no chat app {self.name}"
         differing = self._profile_differences(app)
-        differing += configuration_differences(self._wanted, app.configuration)
+        differing += configuration_differences(self._wanted(app), app.configuration)
         return f"these differ: {', '.join(differing)}" if differing else None
 
     def apply(self) -> None:
@@ -73,8 +92,9 @@ class Chatbot:
             app = self._create()
         elif self._profile_differences(app):
             self._rewrite_profile(app)
-        if configuration_differences(self._wanted, app.configuration):
-            self._publish(app)
+        wanted = self._wanted(app)
+        if configuration_differences(wanted, app.configuration):
+            self._publish(app, wanted)
         if difference := self.difference():
             raise DifyError(self.title, f"Dify accepted it, but {difference}")
 
@@ -102,13 +122,13 @@ class Chatbot:
             kept["max_active_requests"] = app.max_active_requests
         self.dify.console.send(self.title, "PUT", f"apps/{app.id}", body={**self._profile(), **kept})
 
-    def _publish(self, app: App) -> None:
+    def _publish(self, app: App, wanted: BotConfiguration) -> None:
         try:
             self.dify.console.send(
                 self.title,
                 "POST",
                 f"apps/{app.id}/model-config",
-                body=merged_configuration(self._wanted, app.configuration),
+                body=merged_configuration(wanted, app.configuration),
             )
         except DifyError as error:
             raise error.advised(error.advice or _CONFIGURATION_ADVICE) from None

@@ -61,8 +61,7 @@ class ApiKey:
         app = self.dify.apps.require(self.app)
         if self.dify.apps.api_keys(app):
             return
-        reply = self.dify.console.send(self.title, "POST", f"apps/{app.id}/api-keys")
-        self.dify.transport.hide(reply.get("token", str))
+        self.dify.apps.create_api_key(self.title, app)
         if difference := self.difference():
             raise DifyError(self.title, f"Dify accepted it, but {difference}")
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from provision.domain.wiring.retrieval import Attachment
+
 # Every key that the server accepts, with the web console's own starting values
 # (``api/services/app_model_config_service.py``; a missing dataset_configs.retrieval_model would become
 # "single", the old routing to one knowledge base).
@@ -57,6 +59,7 @@ class BotConfiguration:
     Args:
         provider: three parts, ``author/plugin/provider``; the short name is accepted but not found later.
         completion_params: sampling parameters, as the model plugin names them.
+        knowledge: None leaves the datasets as they are.
     """
 
     provider: str
@@ -65,9 +68,10 @@ class BotConfiguration:
     completion_params: Mapping[str, Any] = field(default_factory=dict)
     opening_statement: str = ""
     suggested_questions: Sequence[str] = ()
+    knowledge: Attachment | None = None
 
     def managed(self) -> dict[str, Any]:
-        """The managed keys as they look in a configuration."""
+        """The managed keys as they look in a configuration, without the knowledge."""
         return {
             "prompt_type": "simple",
             "pre_prompt": self.prompt,
@@ -94,6 +98,10 @@ def configuration_differences(wanted: BotConfiguration, shown: Mapping[str, Any]
     differing += [
         f"model.{key}" for key in target["model"] if actual["model"].get(key) != target["model"][key]
     ]
+    if wanted.knowledge and wanted.knowledge.differs(_datasets(shown)):
+        differing.append("knowledge")
+    if wanted.knowledge and not _cites(shown):
+        differing.append("citations")
     return differing
 
 
@@ -106,7 +114,20 @@ def merged_configuration(wanted: BotConfiguration, shown: Mapping[str, Any] | No
     kept = _without_nulls(
         {key: value for key, value in (shown or {}).items() if key in _STARTING_CONFIGURATION}
     )
-    return {**_STARTING_CONFIGURATION, **kept, **wanted.managed()}
+    merged = {**_STARTING_CONFIGURATION, **kept, **wanted.managed()}
+    if wanted.knowledge:
+        merged["dataset_configs"] = wanted.knowledge.merged(merged["dataset_configs"])
+        merged["retriever_resource"] = {**merged["retriever_resource"], "enabled": True}
+    return merged
+
+
+def _datasets(shown: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    return (shown or {}).get("dataset_configs") or {}
+
+
+def _cites(shown: Mapping[str, Any] | None) -> bool:
+    """Whether answers say which documents they used."""
+    return bool(((shown or {}).get("retriever_resource") or {}).get("enabled"))
 
 
 def _normalised(configuration: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import requests
 
-from . import models
+from . import models, pooling, tools
 from .failures import DaemonError, DaemonUnreachableError
 from .installs import Installs, describe
 
@@ -43,7 +43,17 @@ class Daemon(Protocol):
 
     def validate(self, tenant_id: str, model_type: str, model: str, credentials: dict[str, str]) -> None: ...
 
+    def validate_tool(self, tenant_id: str, credentials: dict[str, str]) -> None: ...
+
     def invoke(self, tenant_id: str, asked: models.Invocation) -> Iterator[dict[str, Any]]: ...
+
+    def embed(
+        self, tenant_id: str, model: str, credentials: dict[str, str], texts: list[str]
+    ) -> list[list[float]]: ...
+
+    def rerank(
+        self, tenant_id: str, model: str, credentials: dict[str, str], query: str, texts: list[str]
+    ) -> list[tuple[int, float]]: ...
 
 
 class LocalDaemon:
@@ -88,8 +98,19 @@ class LocalDaemon:
     def validate(self, _: str, model_type: str, model: str, credentials: dict[str, str]) -> None:
         models.validate(model_type, model, credentials)
 
+    def validate_tool(self, _: str, credentials: dict[str, str]) -> None:
+        tools.validate(credentials)
+
     def invoke(self, _: str, asked: models.Invocation) -> Iterator[dict[str, Any]]:
         return models.invoke(asked)
+
+    def embed(self, _: str, model: str, credentials: dict[str, str], texts: list[str]) -> list[list[float]]:
+        return pooling.embed(model, credentials, texts)
+
+    def rerank(
+        self, _: str, model: str, credentials: dict[str, str], query: str, texts: list[str]
+    ) -> list[tuple[int, float]]:
+        return pooling.rerank(model, credentials, query, texts)
 
 
 class RemoteDaemon:
@@ -149,6 +170,10 @@ class RemoteDaemon:
         path = f"plugin/{tenant_id}/dispatch/model/validate_model_credentials"
         self._ask("POST", path, json={"model_type": model_type, "model": model, "credentials": credentials})
 
+    def validate_tool(self, tenant_id: str, credentials: dict[str, str]) -> None:
+        path = f"plugin/{tenant_id}/dispatch/tool/validate_credentials"
+        self._ask("POST", path, json={"credentials": credentials})
+
     def invoke(self, tenant_id: str, asked: models.Invocation) -> Iterator[dict[str, Any]]:
         path = f"plugin/{tenant_id}/dispatch/llm/invoke"
         with self._send("POST", path, json=asdict(asked), stream=True) as answer:
@@ -157,6 +182,20 @@ class RemoteDaemon:
                     yield _data(json.loads(line))
             except requests.RequestException as error:
                 raise DaemonUnreachableError(path) from error
+
+    def embed(
+        self, tenant_id: str, model: str, credentials: dict[str, str], texts: list[str]
+    ) -> list[list[float]]:
+        path = f"plugin/{tenant_id}/dispatch/text_embedding/invoke"
+        asked = {"model": model, "credentials": credentials, "texts": texts}
+        return list(self._ask("POST", path, json=asked))
+
+    def rerank(
+        self, tenant_id: str, model: str, credentials: dict[str, str], query: str, texts: list[str]
+    ) -> list[tuple[int, float]]:
+        path = f"plugin/{tenant_id}/dispatch/rerank/invoke"
+        asked = {"model": model, "credentials": credentials, "query": query, "texts": texts}
+        return [(int(index), float(score)) for index, score in self._ask("POST", path, json=asked)]
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         return _data(self._send(method, path, **options).json())

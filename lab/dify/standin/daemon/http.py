@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from ..call import Call, route
 from ..errors import ApiError
-from . import models
+from . import models, pooling, tools
 from .failures import DaemonError
 from .installs import Installs, describe
 
@@ -47,6 +47,9 @@ def app(installs: Installs, key: str) -> Starlette:
         ("POST", "/management/uninstall", lambda c: installs.uninstall(c.json()["plugin_installation_id"])),
         ("GET", "/management/models", lambda _: [i["plugin_id"] for i in installs.installed()]),
         ("POST", "/dispatch/model/validate_model_credentials", _validate),
+        ("POST", "/dispatch/tool/validate_credentials", lambda c: tools.validate(**c.json())),
+        ("POST", "/dispatch/text_embedding/invoke", lambda c: pooling.embed(**c.json())),
+        ("POST", "/dispatch/rerank/invoke", lambda c: pooling.rerank(**c.json())),
     ]
     routes = [route(method, PREFIX + path, guarded(work)) for method, path, work in table]
     routes.append(route("POST", PREFIX + "/dispatch/llm/invoke", partial(_invoke, key)))

@@ -69,7 +69,7 @@ def invoke(asked: Invocation) -> Iterator[dict[str, Any]]:
         DaemonError: the endpoint refused, cannot be reached, or broke off.
     """
     body: dict[str, Any] = {
-        "model": _endpoint_model(asked.model, asked.credentials),
+        "model": endpoint_model(asked.model, asked.credentials),
         "stream": asked.stream,
         **_renamed(asked.parameters, asked.credentials),
         **_thinking(asked.credentials),
@@ -89,9 +89,9 @@ def invoke(asked: Invocation) -> Iterator[dict[str, Any]]:
 
 
 def _answers(asked: Invocation, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    url = _join(asked.credentials, "chat/completions")
-    headers = _headers(asked.credentials)
-    with requests.post(url, headers=headers, json=body, timeout=LLM_TIMEOUT, stream=asked.stream) as answer:
+    url = join(asked.credentials, "chat/completions")
+    sent = headers(asked.credentials)
+    with requests.post(url, headers=sent, json=body, timeout=LLM_TIMEOUT, stream=asked.stream) as answer:
         if answer.status_code != 200:
             text = f"API request failed with status code {answer.status_code}: {answer.text}"
             raise DaemonError(INVOKE, f"[openai_api_compatible] Error: {text}")
@@ -133,16 +133,16 @@ def _validate_chat(model: str, credentials: Credentials) -> None:
         {"messages": [{"role": "user", "content": "ping"}]} if chat else {"prompt": "ping"}
     )
     body = {
-        "model": _endpoint_model(model, credentials),
+        "model": endpoint_model(model, credentials),
         "max_tokens": STREAMED_VALIDATION_TOKENS if streamed else VALIDATION_TOKENS,
         **prompt,
         **_thinking(credentials),
         **({"stream": True} if streamed else {}),
     }
-    url = _join(credentials, "chat/completions" if chat else "completions")
+    url = join(credentials, "chat/completions" if chat else "completions")
     try:
         with requests.post(
-            url, headers=_headers(credentials), json=body, timeout=LLM_TIMEOUT, stream=streamed
+            url, headers=headers(credentials), json=body, timeout=LLM_TIMEOUT, stream=streamed
         ) as answer:
             problem = _chat_problem(answer, streamed, "chat.completion" if chat else "text_completion")
     except requests.RequestException as error:
@@ -172,7 +172,7 @@ def _chat_problem(answer: requests.Response, streamed: bool, wanted: str) -> str
 
 
 def _validate_embedding(model: str, credentials: Credentials) -> None:
-    body: dict[str, Any] = {"model": _endpoint_model(model, credentials), "input": ["ping"]}
+    body: dict[str, Any] = {"model": endpoint_model(model, credentials), "input": ["ping"]}
     if credentials.get("encoding_format", "not_set") != "not_set":
         body["encoding_format"] = credentials["encoding_format"]
     said = _pooled(credentials, "embeddings", body)
@@ -184,7 +184,7 @@ def _validate_embedding(model: str, credentials: Credentials) -> None:
 
 def _validate_rerank(model: str, credentials: Credentials) -> None:
     body = {
-        "model": _endpoint_model(model, credentials),
+        "model": endpoint_model(model, credentials),
         "query": RERANK_QUERY,
         "documents": list(RERANK_DOCUMENTS),
         "top_n": len(RERANK_DOCUMENTS),
@@ -199,7 +199,7 @@ def _validate_rerank(model: str, credentials: Credentials) -> None:
 def _pooled(credentials: Credentials, path: str, body: dict[str, Any]) -> dict[str, Any]:
     try:
         answer = requests.post(
-            _join(credentials, path), headers=_headers(credentials), json=body, timeout=POOLING_TIMEOUT
+            join(credentials, path), headers=headers(credentials), json=body, timeout=POOLING_TIMEOUT
         )
         answer.raise_for_status()
         said: dict[str, Any] = answer.json()
@@ -208,15 +208,18 @@ def _pooled(credentials: Credentials, path: str, body: dict[str, Any]) -> dict[s
     return said
 
 
-def _endpoint_model(model: str, credentials: Credentials) -> str:
+def endpoint_model(model: str, credentials: Credentials) -> str:
+    """The name that is sent for a model."""
     return credentials.get("endpoint_model_name") or model
 
 
-def _join(credentials: Credentials, path: str) -> str:
+def join(credentials: Credentials, path: str) -> str:
+    """A path at the endpoint."""
     return f"{credentials['endpoint_url'].rstrip('/')}/{path}"
 
 
-def _headers(credentials: Credentials) -> dict[str, str]:
+def headers(credentials: Credentials) -> dict[str, str]:
+    """The key, where there is one."""
     key = credentials.get("api_key")
     return {"Authorization": f"Bearer {key}"} if key else {}
 

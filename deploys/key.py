@@ -1,0 +1,15 @@
+"""API keys of the bot, listed: `pyinfra inventories/prod.py deploys/key.py`.
+
+`--data key=add` makes one more, `--data revoke=NAME` takes one back; a name is what the list begins with.
+"""
+
+from pyinfra import host
+
+from provision.connectors.tuning import without_delay
+from provision.inventory import current, given
+from tasks.app_keys import manage_app_keys
+
+without_delay(host)
+deployment = current("key", "revoke")
+
+manage_app_keys(deployment, add=given("key", "add") is not None, revoke=given("revoke", r"[0-9a-f-]{4,36}"))

@@ -1,0 +1,220 @@
+"""Files that the bot is to know: cut into chunks, named by what is in them, compared with what Dify has."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+# What can be read as it is, without a converter.
+SUFFIXES = (".md", ".markdown", ".txt")
+# Dify cuts names off at 200 characters (``FileService.upload_text``); ours end with a mark of 11.
+LONGEST_PATH = 180
+# Between two chunks; a chunk has no empty line.
+SEPARATOR = "\n\n"
+
+_MARKED = re.compile(r"(?P<path>.+) · [0-9a-f]{8}", re.DOTALL)
+# A sentence with its closing mark: Chinese ones end anywhere, Western ones before a space.
+_SENTENCE = re.compile(r".+?(?:[。！？；!?]+[”’」』）)]*|\.(?=\s)|\n|$)", re.DOTALL)
+_HEADING = re.compile(r"#{1,6}\s")
+# Dify searches with 250 characters at most; one that is too short is in many chunks.
+_PROBE_LENGTHS = range(8, 61)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file to be known.
+
+    Args:
+        path: below the dataset's folder, with slashes.
+    """
+
+    path: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A source as Dify gets it.
+
+    Dify does not show what is in a document, so the name carries a fingerprint of it. Citations show the
+    name, so the file's path comes first.
+    """
+
+    path: str
+    chunks: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, source: Source, size: int) -> Document:
+        """Args:
+        size: characters of a chunk at most.
+        """
+        return cls(source.path, tuple(cut(source.text, size)))
+
+    @property
+    def text(self) -> str:
+        return SEPARATOR.join(self.chunks)
+
+    @property
+    def name(self) -> str:
+        return f"{self.path} · {hashlib.sha256(self.text.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A document as Dify lists it.
+
+    Args:
+        status: ``waiting``, ``parsing``, ``cleaning``, ``splitting``, ``indexing``, ``paused``, ``error`` or
+            ``completed``.
+        searched: not switched off and not archived.
+    """
+
+    id: str
+    name: str
+    status: str
+    searched: bool = True
+    error: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this tool made it; others are left alone."""
+        return _MARKED.fullmatch(self.name) is not None
+
+    @property
+    def is_broken(self) -> bool:
+        return self.status in ("error", "paused") or (self.status == "completed" and not self.searched)
+
+
+@dataclass(frozen=True)
+class DocumentPlan:
+    """Args:
+    add: to be sent.
+    unfinished: sent, but not indexed yet, by an earlier run that was killed for instance.
+    remove: outdated, of deleted files, broken, or there twice. They go last, when what replaces them is
+        there.
+    """
+
+    add: tuple[Document, ...] = ()
+    unfinished: tuple[StoredDocument, ...] = ()
+    remove: tuple[StoredDocument, ...] = ()
+
+    def __str__(self) -> str:
+        """What there is to do, in one line; empty when nothing is."""
+        parts = {
+            "to index": [document.path for document in self.add],
+            "being indexed": [document.name for document in self.unfinished],
+            "to remove": [document.name for document in self.remove],
+        }
+        return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names)
+
+
+def plan_documents(wanted: Sequence[Document], stored: Sequence[StoredDocument]) -> DocumentPlan:
+    """Compare by name, which says path and content."""
+    usable: dict[str, StoredDocument] = {}
+    for document in sorted(stored, key=lambda each: each.status != "completed"):
+        if not document.is_broken:
+            usable.setdefault(document.name, document)
+    names = {document.name for document in wanted}
+    kept = [document for name, document in usable.items() if name in names]
+    return DocumentPlan(
+        add=tuple(document for document in wanted if document.name not in usable),
+        unfinished=tuple(document for document in kept if document.status != "completed"),
+        remove=tuple(document for document in stored if document.is_ours and document not in kept),
+    )
+
+
+def cut(text: str, size: int) -> Iterator[str]:
+    """Cut a text into chunks of ``size`` characters at most, none of which has an empty line.
+
+    Dify would cut, too, but at every empty line, and it leaves a heading alone in a chunk that says nothing.
+    So paragraphs are put together as long as they fit, a heading goes with what follows it, and what is too
+    long is cut after a sentence.
+    """
+    chunk: list[str] = []
+    for piece in _pieces(text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff"), size):
+        if len("".join([*chunk, piece]).strip()) <= size:
+            chunk.append(piece)
+            continue
+        headings = _trailing_headings(chunk)
+        # A heading that fills a chunk with what follows it stays alone.
+        if len("".join([*headings, piece]).strip()) > size:
+            headings = []
+        yield from _joined(chunk[: len(chunk) - len(headings)])
+        chunk = [*headings, piece]
+    yield from _joined(chunk)
+
+
+def _pieces(text: str, size: int) -> Iterator[str]:
+    """Paragraphs, or their sentences, or parts of these; each paragraph ends with a line end."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        lines = "\n".join(" ".join(line.split()) for line in paragraph.strip().split("\n"))
+        if not lines:
+            continue
+        if len(lines) <= size:
+            yield f"{lines}\n"
+            continue
+        for sentence in _SENTENCE.findall(f"{lines}\n"):
+            for start in range(0, len(sentence), size):
+                yield sentence[start : start + size]
+
+
+def _trailing_headings(chunk: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    for piece in reversed(chunk):
+        if not (_HEADING.match(piece) and piece.count("\n") == 1):
+            break
+        kept.insert(0, piece)
+    return kept
+
+
+def _joined(pieces: Sequence[str]) -> Iterator[str]:
+    if chunk := "".join(pieces).strip():
+        yield re.sub(r"\n{2,}", "\n", chunk)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A sentence that stands in exactly one document."""
+
+    document: str
+    sentence: str
+
+
+def probe(documents: Sequence[Document]) -> Probe | None:
+    """What to search for, to see that it is found: the longest fitting sentence that is there only once."""
+    found: dict[str, list[str]] = {}
+    for document in documents:
+        for sentence in _sentences(document):
+            found.setdefault(sentence, []).append(document.name)
+    once = {sentence: names[0] for sentence, names in found.items() if len(names) == 1}
+    fitting = [sentence for sentence in once if len(sentence) in _PROBE_LENGTHS]
+    if not fitting:
+        return None
+    sentence = max(fitting, key=len)
+    return Probe(once[sentence], sentence)
+
+
+def holds(chunk: str, sentence: str) -> bool:
+    """Whether a chunk has this sentence; Dify changes white space."""
+    return "".join(sentence.split()) in "".join(chunk.split())
+
+
+def _sentences(document: Document) -> Iterator[str]:
+    for chunk in document.chunks:
+        for line in chunk.split("\n"):
+            if not _HEADING.match(line):
+                yield from (sentence.strip() for sentence in _SENTENCE.findall(line) if sentence.strip())
+
+
+def source_problems(sources: Mapping[str, Sequence[Source]], size: int) -> Iterator[str]:
+    """What is wrong with folders of files: folder to its files."""
+    for folder, files in sources.items():
+        if not files:
+            yield f"{folder} has no file of {', '.join(SUFFIXES)}"
+        for source in files:
+            if len(source.path) > LONGEST_PATH:
+                yield f"{folder}/{source.path}: its path has more than {LONGEST_PATH} characters; shorten it"
+            if not any(cut(source.text, size)):
+                yield f"{folder}/{source.path} is empty"
