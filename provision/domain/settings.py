@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from ipaddress import IPv4Address
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -256,6 +257,14 @@ class BotSettings(Settings):
     test_question: Text = "你好，请介绍一下你自己。"
 
 
+class BackupSettings(Settings):
+    """Where backups of the Dify host go, and how many stay there."""
+
+    folder: LinuxPath = "/var/backups/dify-vllm-deploy"
+    keep: Annotated[int, Field(ge=1)] = 5
+    fetch_to: Text | None = None
+
+
 class DifySettings(Settings):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.16.1"
     repository: HttpUrl = "https://github.com/langgenius/dify.git"
@@ -273,7 +282,14 @@ class DifySettings(Settings):
     pip_mirror_url: HttpUrl | None = None
     env: Environment = {}
     start_timeout: Seconds = 900
+    backup: BackupSettings = BackupSettings()
     bot: BotSettings = BotSettings()
+
+    @model_validator(mode="after")
+    def _backups_lie_elsewhere(self) -> DifySettings:
+        if PurePosixPath(self.backup.folder).is_relative_to(self.folder):
+            raise ValueError(f"backup.folder {self.backup.folder} lies in folder, which a backup is of")
+        return self
 
     @field_validator("admin_email")
     @classmethod

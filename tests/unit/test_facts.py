@@ -11,6 +11,7 @@ import pytest
 from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.model_files import ModelFiles
+from provision.facts.backup import Backups, Note, PackedParts, ProjectImages, ProjectMounts, VolumePlace
 from provision.facts.docker import ComposeStack, ComposeVersion, DockerBridge, Stack
 from provision.facts.files import ClosedFolder, HoldsLine
 from provision.facts.git import CheckedOutTag
@@ -52,6 +53,12 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (ServiceLog, {"service": "no-such-service", "directory": "/no"}),
         (HoldsLine, {"path": "/no/such/file", "line": "x"}),
         (DockerBridge, {}),
+        (ProjectMounts, {"project": "none"}),
+        (ProjectImages, {"project": "none"}),
+        (PackedParts, {"folder": "/no/such folder"}),
+        (Backups, {"folder": "/no/such folder"}),
+        (VolumePlace, {"volume": "no-such-volume"}),
+        (Note, {"path": "/no/such file"}),
     ],
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:
