@@ -70,8 +70,11 @@ def check(variables: Mapping[str, Any]) -> None:
         raise InventoryError(_report(error)) from None
 
 
-def current() -> Deployment:
+def current(*takes: str) -> Deployment:
     """The deployment of the running pyinfra, ``--data`` included.
+
+    Args:
+        takes: names of ``--data`` that are no settings but say what this run is to do.
 
     Raises:
         DeployError: when an override is not valid; nothing has been changed yet.
@@ -79,7 +82,7 @@ def current() -> Deployment:
     groups = {role: [host.name for host in _group(role)] for role in ROLES}
     names = dict.fromkeys(name for names in groups.values() for name in names)
     try:
-        return _checked(groups, {name: _layers(name) for name in names})
+        return _checked(groups, {name: _layers(name, takes) for name in names})
     except SettingsError as error:
         raise DeployError(_report(error)) from None
 
@@ -117,14 +120,15 @@ def _problem(path: str) -> str | None:
         return f"cannot be read: {error.strerror}"
 
 
-def _layers(name: str) -> dict[str, Any]:
+def _layers(name: str, takes: Iterable[str]) -> dict[str, Any]:
     host = pyinfra_inventory.get_host(name)
+    override = pyinfra_inventory.get_override_data()
     return merged(
         pyinfra_inventory.get_data(),
         # One layer a group: pyinfra lets the last group's object win whole, we merge key by key.
         *(pyinfra_inventory.get_group_data(group) for group in host.groups),
         pyinfra_inventory.get_host_data(name),
-        pyinfra_inventory.get_override_data(),
+        {key: value for key, value in override.items() if key not in takes},
     )
 
 

@@ -3,8 +3,8 @@
 #
 #   backup.sh STAGED COMPOSE_FOLDER start|leave NAME PATH [NAME PATH]...
 #
-# STAGED receives NAME.tar.gz for each PATH that exists, then "packed": lines of NAME, SHA-256, bytes, and
-# "downtime SECONDS". With "leave" Dify stays stopped, unless something fails.
+# STAGED receives NAME.tar.gz for each PATH that exists, then "packed": lines of NAME, SHA-256, its bytes and
+# those it was packed from, and "downtime SECONDS". With "leave" Dify stays stopped, unless something fails.
 set -euo pipefail
 umask 077
 trap '' HUP PIPE
@@ -25,6 +25,7 @@ note=$staged.stopped
 rm -rf "$staged"
 mkdir "$staged"
 downtime=0
+declare -A bytes
 
 start_again() {
     [ -e "$note" ] || return 0
@@ -53,6 +54,7 @@ fi
 while [ $# -gt 0 ]; do
     if [ -e "$2" ]; then
         say "packing $2, $(megabytes "$2") MB"
+        bytes[$1]=$(du -sB1 -- "$2" | cut -f1)
         # Fast rather than small: Dify is stopped meanwhile.
         tar --create --numeric-owner --sparse --directory "$(dirname -- "$2")" -- "$(basename -- "$2")" |
             gzip --fast >"$staged/$1.tar.gz" &
@@ -77,7 +79,8 @@ fi
 say "adding up what was packed"
 cd "$staged"
 for file in *.tar.gz; do
-    echo "${file%.tar.gz} $(sha256sum <"$file" | cut -d' ' -f1) $(stat -c %s "$file")"
+    name=${file%.tar.gz}
+    echo "$name $(sha256sum <"$file" | cut -d' ' -f1) $(stat -c %s "$file") ${bytes[$name]}"
 done >packed.new
 echo "downtime $downtime" >>packed.new
 sync

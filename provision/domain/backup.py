@@ -63,10 +63,12 @@ class Packed(Part):
     Attributes:
         size: bytes of the packed file.
         sha256: of the packed file.
+        unpacked: bytes that it takes when it is put back.
     """
 
-    size: int = 0
     sha256: str = ""
+    size: int = 0
+    unpacked: int = 0
 
     @property
     def file(self) -> str:
@@ -99,6 +101,10 @@ class Manifest:
     @property
     def size(self) -> int:
         return sum(part.size for part in self.parts)
+
+    @property
+    def unpacked(self) -> int:
+        return sum(part.unpacked for part in self.parts)
 
     def text(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
@@ -168,6 +174,17 @@ def parts(folder: str, mounts: Iterable[Mount]) -> list[Part]:
     ]
 
 
+def place_of(part: Part, folder: str) -> str | None:
+    """Where a part belongs when it is put back; ``None`` where Docker decides.
+
+    Args:
+        folder: the installation's, which may be another one than it was.
+    """
+    if part.name == INSTALLATION:
+        return folder
+    return None if part.volume else OURS.get(part.name, part.source)
+
+
 def _within(path: str, folders: Iterable[str]) -> bool:
     return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
 
@@ -183,16 +200,17 @@ def expired(names: Iterable[str], keep: int, needed: Collection[str] = ()) -> li
     return [name for name in sorted(names)[:-keep] if name not in needed]
 
 
-def no_room(size: int, free: int, mount: str) -> Iterator[str]:
-    """Why a backup does not fit, if it does not.
+def no_room(size: int, free: int, mount: str, remedy: str) -> Iterator[str]:
+    """Why something does not fit, if it does not.
 
     Args:
-        size: bytes of its sources; packed they are hardly ever more.
+        size: bytes that may be needed.
         free: bytes.
-        mount: the file system of the backups.
+        mount: the file system.
+        remedy: what to do besides freeing some.
     """
     if size > free:
         yield (
-            f"{free / GB:.1f} GB are free on {mount}, but up to {size / GB:.1f} GB are needed; free some, or "
-            "set dify.backup.folder to a larger disk"
+            f"{free / GB:.1f} GB are free on {mount}, but up to {size / GB:.1f} GB are needed; free some, "
+            f"or {remedy}"
         )

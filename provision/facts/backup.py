@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
@@ -52,22 +53,38 @@ class ProjectImages(FactBase[dict[str, str]]):
         return dict(sorted((line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in output))
 
 
-class PackedParts(FactBase[dict[str, tuple[str, int]]]):
-    """What a backup's program has packed: name to SHA-256 and bytes; ``downtime`` has its seconds."""
+@dataclass(frozen=True)
+class PackedFiles:
+    """What a backup's program has packed.
+
+    Attributes:
+        files: name to SHA-256, bytes, and bytes of what was packed.
+        downtime: seconds that Dify was stopped; ``None`` when the program did not come to its end.
+    """
+
+    files: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    downtime: int | None = None
+
+
+class PackedParts(FactBase[PackedFiles]):
+    """What lies in a folder that a backup's program has filled."""
 
     @staticmethod
-    def default() -> dict[str, tuple[str, int]]:
-        return {}
+    def default() -> PackedFiles:
+        return PackedFiles()
 
     def command(self, folder: str) -> StringCommand:
         return StringCommand("cat", QuoteString(f"{folder}/packed"), "2>/dev/null; true")
 
-    def process(self, output: list[str]) -> dict[str, tuple[str, int]]:
-        found = {}
+    def process(self, output: list[str]) -> PackedFiles:
+        files, downtime = {}, None
         for line in output:
-            name, *middle, number = line.split()
-            found[name] = ("".join(middle), int(number))
-        return found
+            match line.split():
+                case ["downtime", seconds]:
+                    downtime = int(seconds)
+                case [name, sha256, size, unpacked]:
+                    files[name] = (sha256, int(size), int(unpacked))
+        return PackedFiles(files, downtime)
 
 
 class Backups(FactBase[list[str]]):

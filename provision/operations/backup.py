@@ -61,7 +61,7 @@ def _problems(host: Host, dify: DifySettings) -> Generator[str, None, None]:
     space = host.get_fact(FreeSpace, path=dify.backup.folder)
     if space:
         size = host.get_fact(FolderSizes, folders=[part.source for part in wanted])
-        yield from no_room(size, space.free, space.mount)
+        yield from no_room(size, space.free, space.mount, "set dify.backup.folder to a larger disk")
 
 
 def _take(state: State, host: Host, dify: DifySettings) -> bool:
@@ -107,14 +107,14 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
     )  # fmt: skip
     found = host.get_fact(PackedParts, folder=staged)
     packed = [
-        Packed(part.name, part.source, part.volume, found[part.name][1], found[part.name][0])
+        Packed(part.name, part.source, part.volume, *found.files[part.name])
         for part in wanted
-        if part.name in found
+        if part.name in found.files
     ]
-    if "downtime" not in found or not packed or packed[0].source != dify.folder:
+    if found.downtime is None or not packed or packed[0].source != dify.folder:
         raise StepError(f"{staged} is not what was to be packed")
     name = name_of(datetime.now(UTC), version)
-    manifest = Manifest(name, version, found["downtime"][1], images, packed)
+    manifest = Manifest(name, version, found.downtime, images, packed)
     put_text(host, manifest.text(), f"{staged}/{MANIFEST}")
     place = StringCommand(QuoteString(staged), QuoteString(f"{folder}/{name}"))
     run(

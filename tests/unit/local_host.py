@@ -12,6 +12,8 @@ from typing import IO, Any
 from pyinfra.api import FactBase, Host, StringCommand
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
+from provision.domain.settings import BackupSettings, DifySettings
+
 # What a deploy asks of Docker, over a folder instead of an engine: "containers" holds the names of those
 # that exist, "running" of those that run. A file "fail" with a word of the arguments in it makes that fail.
 DOCKER = """#!/bin/bash
@@ -19,21 +21,21 @@ cd "$DOCKER_STATE" || exit 99
 echo "$*" >>calls
 if [ -s fail ] && [[ " $* " == *" $(cat fail) "* ]]; then echo "no ${1} today" >&2; exit 1; fi
 case " $* " in
-*" compose "*" ps "*) cat running 2>/dev/null ;;
-*" compose "*" stop "*) rm -f running ;;
-*" compose "*" start "*) cp containers running ;;
-*" compose "*" up "*)
+*" volume create "*) mkdir -p "volumes/${!#}/_data" ;;
+*" volume inspect "*) [ -d "volumes/${!#}/_data" ] && echo "$PWD/volumes/${!#}/_data" ;;
+*" compose "*"ps "*) cat running 2>/dev/null ;;
+*" compose "*"stop "*) rm -f running ;;
+*" compose "*"start "*) cp containers running ;;
+*" compose "*"up "*)
     grep -o 'image: .*' "$OLDPWD/docker-compose.yaml" | cut -d' ' -f2 >containers
     cp containers running ;;
-*" compose "*" pull "* | *" compose "*" config "*) ;;
+*" compose "*"pull "* | *" compose "*"config "*) ;;
 *" ps "*) cat containers 2>/dev/null ;;
 *" inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
 *" inspect "*) for each in $(cat containers); do echo "api $each sha256:$each"; done ;;
 *" stop "*) rm -f running ;;
 *" rm --force "*) rm -f containers running ;;
 *" network ls "*) ;;
-*" volume create "*) mkdir -p "volumes/${!#}/_data" ;;
-*" volume inspect "*) [ -d "volumes/${!#}/_data" ] && echo "$PWD/volumes/${!#}/_data" ;;
 *) echo "what is docker $*?" >&2; exit 98 ;;
 esac
 exit 0
@@ -136,3 +138,10 @@ class LocalHost:
 
 def as_host(here: LocalHost) -> Host:
     return here  # type: ignore[return-value]
+
+
+def settings(here: LocalHost) -> DifySettings:
+    """Everything in the test's folder."""
+    return DifySettings(
+        folder=f"{here.folder}/dify", backup=BackupSettings(folder=f"{here.folder}/backups", keep=2)
+    )

@@ -75,13 +75,13 @@ MANIFEST = Manifest(
     "1.16.1",
     12,
     {"api": "langgenius/dify-api:1.16.1 sha256:ab"},
-    [Packed("installation", DIFY, size=10, sha256="aa"), Packed("volume-x", "/v/_data", "x", 5, "bb")],
+    [Packed("installation", DIFY, "", "aa", 10, 30), Packed("volume-x", "/v/_data", "x", "bb", 5, 6)],
 )
 
 
 def test_a_manifest_is_read_as_it_was_written() -> None:
     assert read_manifest(MANIFEST.text()) == MANIFEST
-    assert MANIFEST.size == 15
+    assert (MANIFEST.size, MANIFEST.unpacked) == (15, 36)
     assert [(part.file, part.member) for part in MANIFEST.parts] == [
         ("installation.tar.gz", "dify"),
         ("volume-x.tar.gz", "_data"),
@@ -121,8 +121,8 @@ def test_the_newest_stay(names: list[str], keep: int, data: st.DataObject) -> No
 
 
 def test_room() -> None:
-    assert list(no_room(10, 10, "/")) == []
-    [problem] = no_room(3 * 10**9, 10**9, "/var")
+    assert list(no_room(10, 10, "/", "")) == []
+    [problem] = no_room(3 * 10**9, 10**9, "/var", "move")
     assert problem.startswith(
         "1.0 GB are free on /var, but up to 3.0 GB are needed; free some, or set dify.ba"
     )

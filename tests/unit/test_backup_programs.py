@@ -7,40 +7,12 @@ import stat
 from pathlib import Path
 
 import pytest
-from local_host import LocalHost, PowerCutError, as_host
+from local_host import LocalHost, PowerCutError, as_host, settings
 
 from provision.domain import backup as domain
-from provision.domain.settings import BackupSettings, DifySettings
 from provision.facts.backup import Backups
 from provision.operations import backup
 from provision.operations.steps import StepError
-
-COMPOSE = "services:\n  api:\n    image: dify-api:1.15.0\n"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
-    """A host with a running Dify."""
-    here = LocalHost(tmp_path)
-    docker = tmp_path / "dify/docker"
-    (docker / "volumes/db/data").mkdir(parents=True)
-    (docker / "volumes/db/data/documents").write_text("a row\n")
-    (docker / ".env").write_text("DB_PASSWORD=canary\n")
-    (docker / ".env").chmod(0o600)
-    (docker / "docker-compose.yaml").write_text(COMPOSE)
-    (here.docker / "containers").write_text("dify-api:1.15.0\n")
-    (here.docker / "running").write_text("dify-api:1.15.0\n")
-    secrets = tmp_path / "etc/secrets"
-    secrets.mkdir(parents=True)
-    (secrets / "admin-password").write_text("canary\n")
-    monkeypatch.setattr(domain, "OURS", {"secrets": str(secrets), "api-key": str(tmp_path / "etc/api-key")})
-    return here
-
-
-def settings(here: LocalHost) -> DifySettings:
-    return DifySettings(
-        folder=f"{here.folder}/dify", backup=BackupSettings(folder=f"{here.folder}/backups", keep=2)
-    )
 
 
 def modes(folder: Path) -> set[int]:
