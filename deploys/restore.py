@@ -6,7 +6,7 @@ Onto the host that it is of, or onto a fresh one; NAME may be a folder here that
 from pyinfra import host
 
 from provision.connectors.tuning import without_delay
-from provision.inventory import current
+from provision.inventory import current, given
 from provision.operations.barrier import barrier
 from tasks.dify import await_dify, prepare_for_dify
 from tasks.keys import keys
@@ -18,7 +18,7 @@ without_delay(host)
 deployment = current("backup")
 
 prepare_for_dify(deployment)
-restore_dify(deployment, host.data.get("backup"))
+restore_dify(deployment, given("backup", r".+"))
 await_dify(deployment)
 finish_restoring(deployment)
 keys(deployment)

@@ -6,6 +6,7 @@ where ``--data`` overrides are known too (:func:`current`).
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -85,6 +86,21 @@ def current(*takes: str) -> Deployment:
         return _checked(groups, {name: _layers(name, takes) for name in names})
     except SettingsError as error:
         raise DeployError(_report(error)) from None
+
+
+def given(name: str, pattern: str) -> str | None:
+    """What ``--data`` says of a name that is no setting; ``None`` when it says nothing.
+
+    Args:
+        pattern: what it has to match as a whole.
+
+    Raises:
+        DeployError: it is something else; nothing has been changed yet.
+    """
+    value = pyinfra_inventory.get_override_data().get(name)
+    if value is None or (isinstance(value, str) and re.fullmatch(pattern, value)):
+        return value
+    raise DeployError(f"--data {name}={value}: that cannot be; it has to look like {pattern}")
 
 
 def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, Any]]) -> Deployment:

@@ -17,7 +17,7 @@ megabytes() { du -sm -- "$1" | cut -f1; }
 compose() { (cd "$folder" && docker compose --progress quiet "$@"); }
 
 mkdir -p "${staged%/*}"
-exec 9>"$staged.lock"
+exec 9>"${staged%/*}/.lock"
 flock 9 # a backup that a killed run began goes on; this one waits for its end
 
 # What is stopped by a backup is noted until it runs again: after a power cut the next one starts it.

@@ -12,7 +12,7 @@ shift 2
 
 say() { echo "$*" || true; }
 
-exec 9>"$backup.lock"
+exec 9>"${backup%/*}/.lock"
 flock 9
 
 check() {

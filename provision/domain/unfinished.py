@@ -10,7 +10,7 @@ NOTE = "/var/lib/dify-vllm-deploy/unfinished.json"
 """Where the note lies. It holds no secret."""
 
 Doing = Literal["upgrade", "restore"]
-Phase = Literal["backing up", "backed up", "changed", "started", "going back", "putting back", "put back"]
+Phase = Literal["backing up", "changing files", "starting", "going back", "clearing up", "putting back"]
 
 _NEXT: dict[Doing, str] = {
     "upgrade": "run deploys/upgrade.py again: it finishes or goes back",
@@ -23,9 +23,9 @@ class Unfinished:
     """An upgrade or a restore under way.
 
     Attributes:
-        phase: the last thing that was certainly reached. An upgrade goes "backing up", "backed up",
-            "changed" (files of the new release), "started" (its migrations may have begun); a failure makes
-            it "going back". A restore, and an upgrade that goes back, go "putting back", "put back".
+        phase: what is being done. An upgrade goes "backing up" (Dify may be stopped), "changing files",
+            "starting" (the new release's migrations may have begun); a failure makes it "going back".
+            Both ways end with "clearing up": Dify runs. A restore is "putting back".
         before: the release that was running; empty where there was none.
         after: the release that is wanted.
         backup: the backup's name; empty while there is none.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from provision.domain.wiring.versions import OLDEST_DIFY, Version
@@ -117,7 +118,33 @@ BROKEN = {Version(1, 12, 0): "its images are mistagged (langgenius/dify#31892); 
 # The last one with the Weaviate between the two steps.
 BETWEEN_WEAVIATES = Version(1, 16, 1)
 
-NAMES = frozenset({*(crossing.name for crossing in CROSSINGS), BEYOND})
+EDITS = "local-edits"
+
+NAMES = frozenset({*(crossing.name for crossing in CROSSINGS), BEYOND, EDITS})
+
+# Adopted installations have their settings in it; what counts of them is in .env, and is merged.
+EXAMPLE = "docker/.env.example"
+
+
+def vector_store(env: str) -> str:
+    """The vector store that an installation's ``.env`` chooses."""
+    found = re.findall(r"^\s*(?:export\s+)?VECTOR_STORE\s*=\s*['\"]?(\w+)", env, re.MULTILINE)
+    return found[-1] if found else WEAVIATE
+
+
+def edits(files: Iterable[str], acknowledged: Collection[str]) -> Iterator[str]:
+    """Why an upgrade is refused that would give up edits of the owner's in Dify's own files.
+
+    Args:
+        files: of the clone that differ from their release.
+        acknowledged: see :func:`problems`.
+    """
+    lost = sorted(set(files) - {EXAMPLE})
+    if lost and EDITS not in acknowledged:
+        yield (
+            f"{EDITS}: the new release's files take the place of {', '.join(lost)}, which somebody has "
+            "edited. First: move the edits to docker-compose.override.yaml or .env; the backup keeps them"
+        )
 
 
 def crossed(before: Version, after: Version, store: str) -> list[Crossing]:

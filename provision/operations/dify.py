@@ -42,6 +42,11 @@ def client(settings: DifySettings) -> Dify:
     return _clients[host.name]
 
 
+def meet_again() -> None:
+    """Forget the client: behind the door is another release, or another database."""
+    _clients.pop(host.name, None)
+
+
 @operation()
 def ready(*, settings: DifySettings) -> Commands:
     """Wait until Dify answers with a database behind it.
@@ -127,31 +132,37 @@ def question(*, deployment: Deployment) -> Commands:
     if not state.is_executing:
         host.noop("asked when the deploy runs")
         return
-    settings = deployment.dify
-    bot = settings.bot
     if "chat" in progress.not_done:
         host.noop("not asked: the chat model was not proven")
         return
     try:
-        dify = client(settings)
-        app = dify.apps.require(bot.name)
-        key = dify.apps.api_key(bot.name)
-        if not dify.service.link_works(app.link_code):
-            raise DifyError(
-                "Check the chat link", "Dify lets no visitor in by it", "is the site switched on?"
-            )
-        answer = dify.service.ask(key, bot.test_question, USER)
-        dify.service.delete_conversation(key, answer.conversation_id, USER)
-        if not answer.text.strip():
-            raise DifyError(
-                "Ask the bot", "it answered nothing", "raise dify.bot.max_tokens, or look at the model"
-            )
+        progress.answer = ask(deployment)
     except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
         # Remembered, so that link and key are handed over all the same; the last operation fails with it.
         progress.not_done["question"] = f"the bot does not answer: {error}"
         host.log(progress.not_done["question"])
         return
     host.noop("the bot answers")
-    progress.answer = answer.text
     return
     yield
+
+
+def ask(deployment: Deployment) -> str:
+    """The bot's answer to the test question, through its API and by its public page.
+
+    Raises:
+        DifyError, KeeperUnavailableError, httpx.HTTPError: it does not answer as it should.
+    """
+    bot = deployment.dify.bot
+    dify = client(deployment.dify)
+    app = dify.apps.require(bot.name)
+    key = dify.apps.api_key(bot.name)
+    if not dify.service.link_works(app.link_code):
+        raise DifyError("Check the chat link", "Dify lets no visitor in by it", "is the site switched on?")
+    answer = dify.service.ask(key, bot.test_question, USER)
+    dify.service.delete_conversation(key, answer.conversation_id, USER)
+    if not answer.text.strip():
+        raise DifyError(
+            "Ask the bot", "it answered nothing", "raise dify.bot.max_tokens, or look at the model"
+        )
+    return answer.text

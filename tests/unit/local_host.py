@@ -51,7 +51,8 @@ class LocalHost:
 
     Args:
         folder: everything lies in it.
-        cut_before: which command, counted from 1, is not sent any more; 0 for none.
+        cut_before: which command, counted from 1, is not sent any more; 0 for none. Facts do not count: to
+            be cut before one is to be cut before the next command.
     """
 
     def __init__(self, folder: Path, cut_before: int = 0) -> None:
@@ -76,6 +77,9 @@ class LocalHost:
 
     def run_shell_command(self, command: StringCommand, **_: object) -> tuple[bool, CommandOutput]:
         self._count()
+        return self._run(command)
+
+    def _run(self, command: StringCommand) -> tuple[bool, CommandOutput]:
         done = subprocess.run(
             ["sh", "-c", command.get_raw_value()],
             env=self._environment, capture_output=True, text=True, timeout=60, check=False,
@@ -87,9 +91,7 @@ class LocalHost:
 
     def get_fact(self, fact: type[FactBase[Any]], **arguments: Any) -> Any:
         command = fact().command(**arguments)
-        done, output = self.run_shell_command(
-            command if isinstance(command, StringCommand) else StringCommand(command)
-        )
+        done, output = self._run(command if isinstance(command, StringCommand) else StringCommand(command))
         assert done, output.stderr
         return fact().process(output.stdout_lines) if output.stdout_lines else fact().default()
 
@@ -100,10 +102,14 @@ class LocalHost:
         file.flush()
         return True
 
-    def put_file(self, path: str, target: str) -> bool:
+    def put_file(self, source: str | IO[bytes], target: str) -> bool:
         self._count()
-        shutil.copyfile(path, target)
+        content = Path(source).read_bytes() if isinstance(source, str) else source.read()
+        Path(target).write_bytes(content)
         return True
+
+    def noop(self, message: str) -> None:
+        self.said.append(message)
 
     def log(self, message: str) -> None:
         self.said.append(message)

@@ -12,9 +12,9 @@ from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.model_files import ModelFiles
 from provision.facts.backup import Backups, Note, PackedParts, ProjectImages, ProjectMounts, VolumePlace
-from provision.facts.docker import ComposeStack, ComposeVersion, DockerBridge, Stack
+from provision.facts.docker import ComposeStack, ComposeVersion, DockerBridge, Restarts, Stack
 from provision.facts.files import ClosedFolder, HoldsLine
-from provision.facts.git import CheckedOutTag
+from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.facts.init import Systemd
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import STAMP, DistributionVersion, EnvironmentStamp
@@ -53,6 +53,8 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (ServiceLog, {"service": "no-such-service", "directory": "/no"}),
         (HoldsLine, {"path": "/no/such/file", "line": "x"}),
         (DockerBridge, {}),
+        (Restarts, {"project": "none", "service": "api"}),
+        (EditedFiles, {"path": "/no/such folder"}),
         (ProjectMounts, {"project": "none"}),
         (ProjectImages, {"project": "none"}),
         (PackedParts, {"folder": "/no/such folder"}),
@@ -150,6 +152,19 @@ def test_a_work_tree_on_a_tag_and_on_none(tmp_path: Path) -> None:
     assert ask(CheckedOutTag, path=str(tmp_path)) == "1.16.1"
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "n"], check=True)
     assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
+
+
+def test_edited_files_of_a_work_tree(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    for name in ("a", "b", "文"):
+        (tmp_path / name).write_text("1")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "m"]):
+        subprocess.run([*git, *words], check=True)
+    assert ask(EditedFiles, path=str(tmp_path)) == []
+    (tmp_path / "b").write_text("2")
+    (tmp_path / "文").unlink()
+    (tmp_path / "own").write_text("3")
+    assert ask(EditedFiles, path=str(tmp_path)) == ["b", "文"]
 
 
 def test_pid_1_is_told_apart() -> None:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provision.domain.upgrades import BEYOND, CROSSINGS, NAMES, crossed, problems
+from provision.domain.upgrades import (
+    BEYOND,
+    CROSSINGS,
+    EDITS,
+    NAMES,
+    crossed,
+    edits,
+    problems,
+    vector_store,
+)
 from provision.domain.wiring.versions import Version
 
 
@@ -84,6 +93,28 @@ def test_every_name_is_one_crossing_and_says_what_and_why() -> None:
     assert len({crossing.name for crossing in CROSSINGS}) == len(CROSSINGS)
     assert all(before.since <= after.since for before, after in pairwise(CROSSINGS))
     assert all(crossing.reason and crossing.advice for crossing in CROSSINGS)
+
+
+@pytest.mark.parametrize(
+    ("env", "store"),
+    [
+        ("", "weaviate"),
+        ("VECTOR_STORE=weaviate\n", "weaviate"),
+        ("# VECTOR_STORE=milvus\nVECTOR_STORE='qdrant'\r\n", "qdrant"),
+        ("VECTOR_STORE=weaviate\nOTHER=1\nVECTOR_STORE=pgvector\n", "pgvector"),
+    ],
+)
+def test_the_vector_store_of_an_installation(env: str, store: str) -> None:
+    assert vector_store(env) == store
+
+
+def test_edits_of_the_owners_are_not_given_up_unasked() -> None:
+    assert list(edits(["docker/.env.example"], [])) == []
+    [refusal] = edits(["docker/.env.example", "docker/nginx/proxy.conf.template"], [])
+    assert refusal.startswith(
+        "local-edits: the new release's files take the place of docker/nginx/proxy.conf"
+    )
+    assert list(edits(["docker/nginx/proxy.conf.template"], [EDITS])) == []
 
 
 VERSIONS = st.builds(Version, st.just(1), st.integers(3, 17), st.integers(0, 4))
