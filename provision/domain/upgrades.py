@@ -126,6 +126,25 @@ NAMES = frozenset({*(crossing.name for crossing in CROSSINGS), BEYOND, EDITS})
 EXAMPLE = "docker/.env.example"
 
 
+def pin_differs(running: str, pin: str, folder: str) -> str:
+    """What to say where another release runs than the settings pin.
+
+    Args:
+        running: the clone's tag, ``?`` for none.
+        pin: ``dify.version``.
+        folder: the installation.
+    """
+    kept = f"{folder} is at {running}, dify.version is {pin}; a running release is never changed in passing"
+    if running == "?":
+        return f"{kept}. The clone is on no tag: check one out, or set dify.folder to a new folder"
+    if Version.parse(running) > Version.parse(pin):
+        return f"{kept}. Set dify.version to {running}"
+    return (
+        f"{kept}. To upgrade it: deploys/upgrade.py --data dify_version={pin} (it backs up first, and goes "
+        f"back by itself when anything fails). To stay: set dify.version to {running}"
+    )
+
+
 def vector_store(env: str) -> str:
     """The vector store that an installation's ``.env`` chooses."""
     found = re.findall(r"^\s*(?:export\s+)?VECTOR_STORE\s*=\s*['\"]?(\w+)", env, re.MULTILINE)

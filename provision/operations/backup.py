@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Collection, Generator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,7 +114,7 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
     ]
     if found.downtime is None or not packed or packed[0].source != dify.folder:
         raise StepError(f"{staged} is not what was to be packed")
-    name = name_of(datetime.now(UTC), version)
+    name = _new_name(host, folder, version)
     manifest = Manifest(name, version, found.downtime, images, packed)
     put_text(host, manifest.text(), f"{staged}/{MANIFEST}")
     place = StringCommand(QuoteString(staged), QuoteString(f"{folder}/{name}"))
@@ -123,6 +124,14 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
         "naming the backup",
     )
     return manifest
+
+
+def _new_name(host: Host, folder: str, version: str) -> str:
+    """A name that no backup has yet: names tell seconds, and a run may follow a killed one within one."""
+    names = host.get_fact(Backups, folder=folder)
+    while (name := name_of(datetime.now(UTC), version)) in names:
+        time.sleep(0.2)
+    return name
 
 
 def manifest_of(host: Host, folder: str, name: str) -> Manifest:

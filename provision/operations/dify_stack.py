@@ -15,6 +15,7 @@ from provision.domain.deployment import Deployment
 from provision.domain.dify_env import difference, initial, managed, with_values
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
+from provision.domain.upgrades import pin_differs
 from provision.facts.docker import ComposeStack, ComposeVersion
 from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
@@ -64,10 +65,8 @@ def clone(*, dify: DifySettings) -> Commands:
         dify: repository, version, folder.
     """
     if _another_version(dify):
-        logger.warning(
-            f"{host.print_prefix}{dify.folder} is not at dify.version {dify.version}; "
-            "a running installation is never changed in passing"
-        )
+        running = host.get_fact(CheckedOutTag, path=dify.folder)
+        logger.warning(f"{host.print_prefix}{pin_differs(running, dify.version, dify.folder)}")
         return
     if host.get_fact(CheckedOutTag, path=dify.folder):
         host.noop(f"{dify.folder} is at {dify.version}")

@@ -85,6 +85,8 @@ def allowed(*, wanted: Wanted) -> Commands:
         *edits(edited, wanted.acknowledged),
     ]
     if refusals:
+        if not state.is_executing:
+            host.log("would be refused:\n  " + "\n  ".join(refusals))
         yield failure(
             f"{STEP} from {before} to {wanted.version}",
             "refused, nothing was touched:\n  " + "\n  ".join(refusals) + "\n",

@@ -15,6 +15,7 @@ from provision.domain.upgrades import (
     NAMES,
     crossed,
     edits,
+    pin_differs,
     problems,
     vector_store,
 )
@@ -93,6 +94,20 @@ def test_every_name_is_one_crossing_and_says_what_and_why() -> None:
     assert len({crossing.name for crossing in CROSSINGS}) == len(CROSSINGS)
     assert all(before.since <= after.since for before, after in pairwise(CROSSINGS))
     assert all(crossing.reason and crossing.advice for crossing in CROSSINGS)
+
+
+@pytest.mark.parametrize(
+    ("running", "advice"),
+    [
+        ("1.15.0", "To upgrade it: deploys/upgrade.py --data dify_version=1.16.1 (it backs up first"),
+        ("1.17.0", "never changed in passing. Set dify.version to 1.17.0"),
+        ("?", "The clone is on no tag"),
+    ],
+)
+def test_another_release_than_the_pinned_one_is_told(running: str, advice: str) -> None:
+    said = pin_differs(running, "1.16.1", "/opt/dify")
+    assert said.startswith(f"/opt/dify is at {running}, dify.version is 1.16.1; a running release is")
+    assert advice in said
 
 
 @pytest.mark.parametrize(
