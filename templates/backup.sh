@@ -48,7 +48,7 @@ trap at_the_end EXIT
 if [ -n "$(compose ps --quiet --status running)" ]; then
     say "stopping Dify"
     date +%s >"$note"
-    compose stop --timeout 60
+    compose stop --timeout 30
 fi
 
 while [ $# -gt 0 ]; do

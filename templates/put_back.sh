@@ -41,7 +41,7 @@ remove_containers() {
     local filter=label=com.docker.compose.project=$project containers networks
     containers=$(docker ps --all --quiet --filter "$filter")
     networks=$(docker network ls --quiet --filter "$filter")
-    [ -z "$containers" ] || docker stop --time 60 $containers >/dev/null
+    [ -z "$containers" ] || docker stop --time 30 $containers >/dev/null
     [ -z "$containers" ] || docker rm --force $containers >/dev/null
     [ -z "$networks" ] || docker network rm $networks >/dev/null
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from pathlib import Path
 
-from pyinfra import host, logger
+from pyinfra import host
 from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand, operation
+from pyinfra.facts.files import Directory
 
 from provision.domain.backup import (
     GB,
@@ -77,11 +78,12 @@ def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool
             note(host, Unfinished("restore", "putting back", "", manifest.version, manifest.name))
         restore(host, dify, manifest)
         start(host, dify)
+        if host.get_fact(Directory, path=f"{dify.folder}{REPLACED}"):
+            host.log(f"what was there before is kept as {dify.folder}{REPLACED}, until the next restore")
     except StepError as error:
         return fail(host, f"{STEP}: {error}")
     except LOST as error:
         return fail(host, f"{STEP}: the connection is gone ({error}). Run again: it goes on")
-    logger.info(f"{host.print_prefix}what was there before is kept as {dify.folder}{REPLACED}")
     return True
 
 
