@@ -89,7 +89,7 @@ def allowed(*, wanted: Wanted) -> Commands:
             host.log("would be refused:\n  " + "\n  ".join(refusals))
         yield failure(
             f"{STEP} from {before} to {wanted.version}",
-            "refused, nothing was touched:\n  " + "\n  ".join(refusals) + "\n",
+            "refused, nothing was touched:\n  " + "\n  ".join(refusals),
             advice="What you have thought of is acknowledged by --data acknowledge=NAME,NAME",
         )
         return
