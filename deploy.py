@@ -5,7 +5,7 @@ from pyinfra import host
 from provision.connectors.tuning import without_delay
 from provision.inventory import current
 from provision.operations.barrier import barrier
-from tasks.dify import await_dify, install_dify
+from tasks.dify import await_dify, install_dify, prepare_for_dify
 from tasks.gate import nothing_public_by_accident
 from tasks.keys import keys
 from tasks.machine import prepare_machines
@@ -32,6 +32,7 @@ download_models(deployment)
 serve_models(deployment)
 barrier(name="The models are starting")
 
+prepare_for_dify(deployment)
 install_dify(deployment)
 open_tunnels(deployment)
 barrier(name="Dify is starting")

@@ -8,8 +8,9 @@ from pyinfra import host
 from provision.connectors.tuning import without_delay
 from provision.inventory import current, given
 from tasks.app_keys import manage_app_keys
+from tasks.ports import resolved
 
 without_delay(host)
-deployment = current("key", "revoke")
+deployment = resolved(current("key", "revoke"))
 
 manage_app_keys(deployment, add=given("key", "add") is not None, revoke=given("revoke", r"[0-9a-f-]{4,36}"))

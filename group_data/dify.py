@@ -40,6 +40,14 @@ dify = {
     "env": {},
     # Seconds that the first start may take, images and migrations included.
     "start_timeout": 900,
+    "backup": {
+        # On the Dify host, one folder a backup, root only: the database and all secrets are in it.
+        "folder": "/var/backups/dify-vllm-deploy",
+        # So many of the newest stay.
+        "keep": 5,
+        # A folder on this computer that each backup is copied to; None leaves them on the host.
+        "fetch_to": None,
+    },
     "bot": {
         # Found again by this name.
         "name": "mofei",

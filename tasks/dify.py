@@ -8,6 +8,7 @@ from pyinfra.facts.server import LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment
 from provision.operations import apt, dify, dify_stack
+from provision.operations.unfinished import nothing_unfinished
 
 # The distributions' own engines. Debian has Compose 2 since 13; on older ones "Find Docker" says what to do.
 ENGINES = {
@@ -18,8 +19,8 @@ OLDEST = {"Debian": 13, "Ubuntu": 22}
 
 
 @deploy("Dify")
-def install_dify(deployment: Deployment) -> None:
-    """Have Dify's containers run from the pinned version with our settings."""
+def prepare_for_dify(deployment: Deployment) -> None:
+    """Have Docker, and what else Dify's host needs."""
     if host.name != deployment.dify_host:
         return
     apt.packages(
@@ -31,6 +32,14 @@ def install_dify(deployment: Deployment) -> None:
     if not host.get_fact(Which, command="docker") and (system["major"] or 0) >= OLDEST.get(name, 999):
         apt.packages(name="Install Docker", wanted=ENGINES[name])
     dify_stack.engine(name="Find Docker Engine and Compose")
+
+
+@deploy("Dify")
+def install_dify(deployment: Deployment) -> None:
+    """Have Dify's containers run from the pinned version with our settings."""
+    if host.name != deployment.dify_host:
+        return
+    nothing_unfinished(name="Find nothing unfinished")
     dify_stack.clone(name="Clone Dify", dify=deployment.dify)
     dify_stack.settings(name="Write Dify's .env and override", deployment=deployment)
     dify_stack.up(name="Start Dify", dify=deployment.dify)

@@ -21,3 +21,11 @@ def verify(deployment: Deployment) -> None:
         memory(name="Ask it for what it is to know", deployment=deployment)
     hand_over(name="Hand over link, address and key", deployment=deployment)
     complete(name="Everything is done")
+
+
+@deploy("Verify")
+def prove(deployment: Deployment) -> None:
+    """Ask the bot, and fail if it does not answer."""
+    if host.name == deployment.dify_host:
+        question(name="Ask the bot a question", deployment=deployment)
+        complete(name="Everything is done")

@@ -8,6 +8,7 @@ model servers share.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -193,6 +194,14 @@ class StableDiffusionSettings(Settings):
     model: Text
 
 
+class BackupSettings(Settings):
+    """Where backups of the Dify host go, and how many stay there."""
+
+    folder: LinuxPath = "/var/backups/dify-vllm-deploy"
+    keep: Annotated[int, Field(ge=1)] = 5
+    fetch_to: Text | None = None
+
+
 class DifySettings(Settings):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")] = "1.16.1"
     repository: HttpUrl = "https://github.com/langgenius/dify.git"
@@ -215,9 +224,16 @@ class DifySettings(Settings):
     prune: bool = False
     env: Environment = {}
     start_timeout: Seconds = 900
+    backup: BackupSettings = BackupSettings()
     bot: BotSettings = BotSettings()
     knowledge: KnowledgeSettings = KnowledgeSettings()
     stable_diffusion: StableDiffusionSettings | None = None
+
+    @model_validator(mode="after")
+    def _backups_lie_elsewhere(self) -> DifySettings:
+        if PurePosixPath(self.backup.folder).is_relative_to(self.folder):
+            raise ValueError(f"backup.folder {self.backup.folder} lies in folder, which a backup is of")
+        return self
 
     @field_validator("admin_email")
     @classmethod

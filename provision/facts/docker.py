@@ -92,6 +92,24 @@ class ComposeStack(FactBase[Stack]):
         return stack
 
 
+class Restarts(FactBase[int]):
+    """How often Docker has restarted a service's container because it ended; 0 without one."""
+
+    @staticmethod
+    def default() -> int:
+        return 0
+
+    def command(self, project: str, service: str) -> StringCommand:
+        return StringCommand(
+            "docker ps --all --quiet --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+            "--filter", QuoteString(f"label=com.docker.compose.service={service}"),
+            "2>/dev/null | xargs -r docker inspect --format '{{.RestartCount}}' 2>/dev/null; true",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> int:
+        return max(map(int, output), default=0)
+
+
 class DockerBridge(FactBase[str]):
     """The address at which containers find their host; empty where no bridge is (Docker Desktop, or none)."""
 

@@ -21,3 +21,20 @@ class CheckedOutTag(FactBase[str]):
 
     def process(self, output: list[str]) -> str:
         return output[0].strip() if output else ""
+
+
+class EditedFiles(FactBase[list[str]]):
+    """The files of a work tree that differ from its commit; untracked ones do not count."""
+
+    @staticmethod
+    def default() -> list[str]:
+        return []
+
+    def command(self, path: str) -> StringCommand:
+        return StringCommand(
+            "git -c safe.directory=* -c core.quotePath=false -C", QuoteString(path),
+            "diff --name-only HEAD 2>/dev/null; true",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> list[str]:
+        return output

@@ -31,7 +31,7 @@ def question(*, deployment: Deployment) -> Commands:
     Args:
         deployment: the bot, and what to ask it.
     """
-    yield from _proof("question", ("chat",), lambda: _ask(deployment.dify), "the bot answers")
+    yield from _proof("question", ("chat",), lambda: ask(deployment.dify), "the bot answers")
 
 
 @operation()
@@ -75,15 +75,20 @@ _MEANING = {
 }
 
 
-def _ask(settings: DifySettings) -> None:
+def ask(settings: DifySettings) -> None:
+    """Ask the bot its test question by its API, in one piece and as a stream, and try its public page.
+
+    Raises:
+        DifyError, KeeperUnavailableError, httpx.HTTPError: it does not answer as it should.
+    """
     bot = settings.bot
     dify = client(settings)
     app = dify.apps.require(bot.name)
     if not dify.service.link_works(app.link_code):
         raise DifyError("Check the chat link", "Dify lets no visitor in by it", "is the site switched on?")
     key = dify.apps.api_key(bot.name)
-    for ask in (dify.service.ask, dify.service.ask_streaming):
-        answer = _forgotten(dify, key, ask(key, bot.test_question, USER))
+    for put in (dify.service.ask, dify.service.ask_streaming):
+        answer = _forgotten(dify, key, put(key, bot.test_question, USER))
         if not answer.text.strip():
             raise DifyError(
                 "Ask the bot", "it answered nothing", "raise dify.bot.max_tokens, or look at the model"

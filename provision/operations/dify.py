@@ -39,6 +39,11 @@ def client(settings: DifySettings) -> Dify:
     return _clients[host.name]
 
 
+def meet_again() -> None:
+    """Forget the client: behind the door is another release, or another database."""
+    _clients.pop(host.name, None)
+
+
 @operation()
 def ready(*, settings: DifySettings) -> Commands:
     """Wait until Dify answers with a database behind it.

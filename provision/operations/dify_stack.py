@@ -6,7 +6,7 @@ from collections.abc import Generator
 from io import StringIO
 
 from pyinfra import host, logger
-from pyinfra.api import FileUploadCommand, FunctionCommand, QuoteString, StringCommand, operation
+from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, StringCommand, operation
 from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
@@ -19,6 +19,7 @@ from provision.domain.env_merge import EnvFolder
 from provision.domain.published_secrets import replaced_at_first, still_published
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
+from provision.domain.upgrades import pin_differs
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import ComposeStack, ComposeVersion, DockerDesktop
 from provision.facts.git import CheckedOutTag
@@ -71,10 +72,8 @@ def clone(*, dify: DifySettings) -> Commands:
         dify: repository, version, folder.
     """
     if _another_version(dify):
-        logger.warning(
-            f"{host.print_prefix}{dify.folder} is not at dify.version {dify.version}; "
-            "a running installation is never changed in passing"
-        )
+        running = host.get_fact(CheckedOutTag, path=dify.folder)
+        logger.warning(f"{host.print_prefix}{pin_differs(running, dify.version, dify.folder)}")
         return
     if host.get_fact(CheckedOutTag, path=dify.folder):
         host.noop(f"{dify.folder} is at {dify.version}")
@@ -112,7 +111,7 @@ def settings(*, deployment: Deployment) -> Commands:
         ExampleEnv, folder=dify.folder, tag=host.get_fact(CheckedOutTag, path=dify.folder)
     )
     try:
-        owner = _env_files(folder)
+        owner = env_files(host, folder)
         example = read(host, f"{folder}/.env.example")
         override = read(host, f"{folder}/{OVERRIDE}")
         if owner:
@@ -199,7 +198,7 @@ def up(*, dify: DifySettings) -> Commands:
         yield StringCommand("docker compose restart nginx", _chdir=folder)
 
 
-def _env_files(folder: str) -> EnvFolder | None:
+def env_files(host: Host, folder: str) -> EnvFolder | None:
     """The owner's environment files, read in memory; ``None`` when there is no ``.env``.
 
     Raises:

@@ -190,6 +190,14 @@ def handover(converged: object, on: Callable[..., str]) -> dict[str, str]:
     return found
 
 
+def accept(output: str) -> None:
+    """Do what the messages advise; the owner has compared the fingerprints."""
+    commands = re.findall(r"^\s+((?:ssh-keygen -R .+ && )?printf .+ >> .+)$", output, re.MULTILINE)
+    assert commands, output[-4000:]
+    for command in commands:
+        subprocess.run(["sh", "-c", command], capture_output=True, check=True)
+
+
 def writes_at_the_door(on: Callable[..., str]) -> list[str]:
     """The requests that changed Dify's configuration, from its nginx's access log."""
     log = on("dify-wsl", "docker", "logs", "docker-nginx-1")

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import SECRETS, apply, plan, processes, writes_at_the_door
+from conftest import SECRETS, accept, apply, plan, processes, writes_at_the_door
 
 from lab import addresses, lifecycle
 from lab.docker import DockerError
@@ -213,14 +212,6 @@ def test_the_journal_takes_the_logs_and_bounds_itself(on: On) -> None:
     block, blocks = on("gpu-embed", "stat", "-f", "-c", "%S %b", place).split()
     allowed = float(number) * {"K": 2**10, "M": 2**20, "G": 2**30}[unit]
     assert allowed <= min(int(block) * int(blocks) / 10 * 1.01, 4 * 2**30)
-
-
-def accept(output: str) -> None:
-    """Do what the messages advise; the owner has compared the fingerprints."""
-    commands = re.findall(r"^\s+((?:ssh-keygen -R .+ && )?printf .+ >> .+)$", output, re.MULTILINE)
-    assert commands, output[-4000:]
-    for command in commands:
-        subprocess.run(["sh", "-c", command], capture_output=True, check=True)
 
 
 def test_hosts_that_are_not_known_yet_say_how_to_accept_them(on: On, tmp_path: Path) -> None:

@@ -11,10 +11,18 @@ import pytest
 from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.model_files import ModelFiles
+from provision.facts.backup import Backups, Note, PackedParts, ProjectImages, ProjectMounts, VolumePlace
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
-from provision.facts.docker import ComposeStack, ComposeVersion, DockerBridge, DockerDesktop, Stack
+from provision.facts.docker import (
+    ComposeStack,
+    ComposeVersion,
+    DockerBridge,
+    DockerDesktop,
+    Restarts,
+    Stack,
+)
 from provision.facts.files import ClosedFolder, HoldsLine
-from provision.facts.git import CheckedOutTag
+from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.facts.init import Systemd
 from provision.facts.model import ModelFolder, ModelRevisions, ModelScopeCopies
 from provision.facts.python import STAMP, DistributionVersion, EnvironmentStamp
@@ -55,6 +63,14 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (ServiceLog, {"service": "no-such-service", "directory": "/no"}),
         (HoldsLine, {"path": "/no/such/file", "line": "x"}),
         (DockerBridge, {}),
+        (Restarts, {"project": "none", "service": "api"}),
+        (EditedFiles, {"path": "/no/such folder"}),
+        (ProjectMounts, {"project": "none"}),
+        (ProjectImages, {"project": "none"}),
+        (PackedParts, {"folder": "/no/such folder"}),
+        (Backups, {"folder": "/no/such folder"}),
+        (VolumePlace, {"volume": "no-such-volume"}),
+        (Note, {"path": "/no/such file"}),
     ],
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:
@@ -185,6 +201,19 @@ def test_what_a_tag_says_about_its_settings_and_not_what_an_owner_made_of_it(tmp
     assert ask(ExampleEnv, folder=str(tmp_path), tag="9.9.9") == ExampleEnv.default()
     assert ask(ExampleEnv, folder=str(tmp_path), tag="?") == ExampleEnv.default()
     assert ask(OptionalEnvFiles, folder=str(docker)) == ["envs/core-services/api.env"]
+
+
+def test_edited_files_of_a_work_tree(tmp_path: Path) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    for name in ("a", "b", "文"):
+        (tmp_path / name).write_text("1")
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "m"]):
+        subprocess.run([*git, *words], check=True)
+    assert ask(EditedFiles, path=str(tmp_path)) == []
+    (tmp_path / "b").write_text("2")
+    (tmp_path / "文").unlink()
+    (tmp_path / "own").write_text("3")
+    assert ask(EditedFiles, path=str(tmp_path)) == ["b", "文"]
 
 
 def test_pid_1_is_told_apart() -> None:

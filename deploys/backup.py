@@ -1,0 +1,15 @@
+"""Everything that Dify keeps, packed: `pyinfra inventories/prod.py deploys/backup.py`."""
+
+from pyinfra import host
+
+from provision.connectors.tuning import without_delay
+from provision.inventory import current
+from tasks.backup import back_up
+from tasks.dify import await_dify
+from tasks.ports import resolved
+
+without_delay(host)
+deployment = resolved(current())
+
+back_up(deployment)
+await_dify(deployment)

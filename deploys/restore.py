@@ -1,0 +1,31 @@
+"""A backup, put back: `pyinfra inventories/prod.py deploys/restore.py --data backup=NAME`.
+
+Onto the host that it is of, or onto a fresh one; NAME may be a folder here that a backup was fetched to.
+"""
+
+from pyinfra import host
+
+from provision.connectors.tuning import without_delay
+from provision.inventory import current, given
+from provision.operations.barrier import barrier
+from tasks.dify import await_dify, prepare_for_dify
+from tasks.keys import keys
+from tasks.ports import resolved
+from tasks.restore import finish_restoring, restore_dify
+from tasks.tunnel import open_tunnels
+from tasks.verify import prove
+
+without_delay(host)
+deployment = resolved(current("backup"))
+
+prepare_for_dify(deployment)
+restore_dify(deployment, given("backup", r".+"))
+await_dify(deployment)
+finish_restoring(deployment)
+keys(deployment)
+barrier(name="Dify is back")
+
+open_tunnels(deployment)
+barrier(name="The tunnels are open")
+
+prove(deployment)

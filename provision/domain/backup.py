@@ -1,0 +1,216 @@
+"""What belongs to a backup of Dify, what is told of it, and which backups are kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Literal
+
+from provision.domain.secrets import ETC, FOLDER
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+GB = 1000**3
+
+# What hands the bot over lies beside the secrets; without it the next run would write it anew.
+OURS = {"secrets": FOLDER, "api-key": f"{ETC}/api-key", "handover": f"{ETC}/handover.md"}
+INSTALLATION = "installation"
+
+# Mounted by some from the machine, and no state of Dify's.
+_MACHINE = ("/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var/run")  # noqa: S108 - compared
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"\d{8}T\d{6}Z-[\w.]+")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """What a container of the project has mounted from outside.
+
+    Attributes:
+        source: its path on the host; for a volume where Docker keeps it.
+        volume: name of the volume, empty for a bind mount.
+    """
+
+    kind: Literal["bind", "volume"]
+    source: str
+    writable: bool
+    volume: str = ""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One path that is packed as one file.
+
+    Attributes:
+        name: what its file is called, without the ending.
+        source: the path, a folder or a file.
+        volume: the Docker volume that it is, empty for none.
+    """
+
+    name: str
+    source: str
+    volume: str = ""
+
+
+@dataclass(frozen=True)
+class Packed(Part):
+    """A part as it lies in a backup.
+
+    Attributes:
+        size: bytes of the packed file.
+        sha256: of the packed file.
+        unpacked: bytes that it takes when it is put back.
+    """
+
+    sha256: str = ""
+    size: int = 0
+    unpacked: int = 0
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.tar.gz"
+
+    @property
+    def member(self) -> str:
+        """What its one entry at the top is called."""
+        return PurePosixPath(self.source).name
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup is of. It holds no secret.
+
+    Attributes:
+        name: the backup's, which begins with its time.
+        version: the tag of the clone, ``?`` for a work tree on none.
+        downtime: seconds that Dify was stopped for it; 0 when it was not running.
+        images: service to the image that it ran, with its id: floating tags move on.
+        parts: the files.
+    """
+
+    name: str
+    version: str
+    downtime: int
+    images: Mapping[str, str] = field(default_factory=dict)
+    parts: Sequence[Packed] = ()
+
+    @property
+    def size(self) -> int:
+        return sum(part.size for part in self.parts)
+
+    @property
+    def unpacked(self) -> int:
+        return sum(part.unpacked for part in self.parts)
+
+    def text(self) -> str:
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
+
+
+def read_manifest(text: str) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        ValueError: it is none, or one of another format.
+    """
+    try:
+        values = json.loads(text)
+        if values.pop("format") != FORMAT:
+            raise ValueError("another format")
+        parts = [Packed(**part) for part in values.pop("parts")]
+        manifest = Manifest(**values, parts=parts)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"its {MANIFEST} cannot be read: {error}") from None
+    if not is_name(manifest.name) or not all(re.fullmatch(r"[\w.-]+", part.name) for part in parts):
+        raise ValueError(f"its {MANIFEST} holds names that are none")
+    return manifest
+
+
+def name_of(moment: datetime, version: str) -> str:
+    """A backup's name, such as ``20261123T031500Z-1.16.1``: by name is by time.
+
+    Args:
+        moment: with its time zone.
+        version: the clone's tag, ``?`` for none.
+    """
+    tag = version if re.fullmatch(r"[\w.]+", version) else "untagged"
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}-{tag}"
+
+
+def is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None
+
+
+def parts(folder: str, mounts: Iterable[Mount]) -> list[Part]:
+    """What is packed while Dify is stopped.
+
+    The folder of the installation as a whole: clone (the owner may have edited files of it), ``.env``,
+    override, and ``docker/volumes``, in which every release and every profile of Dify's keeps its data but
+    two (Oracle and Elasticsearch have named volumes). What an override mounts from elsewhere comes with it.
+    Databases are copied cold instead of dumped: one way for all of them, and the same bytes afterwards.
+
+    Args:
+        folder: the installation.
+        mounts: of all its containers.
+    """
+    volumes, elsewhere = {}, set()
+    for mount in mounts:
+        if mount.kind == "volume":
+            if not _ANONYMOUS.fullmatch(mount.volume):
+                volumes[mount.volume] = mount.source
+        elif mount.writable and not (
+            _within(mount.source, (folder, *_MACHINE)) or _within(folder, (mount.source,))
+        ):
+            elsewhere.add(mount.source)
+    tops = sorted(path for path in elsewhere if not _within(path, elsewhere - {path}))
+    return [
+        Part(INSTALLATION, folder),
+        *(Part(name, path) for name, path in OURS.items()),
+        *(Part(f"volume-{name}", path, name) for name, path in sorted(volumes.items())),
+        *(Part(f"mount-{number}", path) for number, path in enumerate(tops, 1)),
+    ]
+
+
+def place_of(part: Part, folder: str) -> str | None:
+    """Where a part belongs when it is put back; ``None`` where Docker decides.
+
+    Args:
+        folder: the installation's, which may be another one than it was.
+    """
+    if part.name == INSTALLATION:
+        return folder
+    return None if part.volume else OURS.get(part.name, part.source)
+
+
+def _within(path: str, folders: Iterable[str]) -> bool:
+    return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
+
+
+def expired(names: Iterable[str], keep: int, needed: Collection[str] = ()) -> list[str]:
+    """The backups that are too many, oldest first.
+
+    Args:
+        names: of complete backups, in any order.
+        keep: how many of the newest stay.
+        needed: these stay whatever their age.
+    """
+    return [name for name in sorted(names)[:-keep] if name not in needed]
+
+
+def no_room(size: int, free: int, mount: str, remedy: str) -> Iterator[str]:
+    """Why something does not fit, if it does not.
+
+    Args:
+        size: bytes that may be needed.
+        free: bytes.
+        mount: the file system.
+        remedy: what to do besides freeing some.
+    """
+    if size > free:
+        yield (
+            f"{free / GB:.1f} GB are free on {mount}, but up to {size / GB:.1f} GB are needed; free some, "
+            f"or {remedy}"
+        )

@@ -1,0 +1,149 @@
+"""The files of another release of Dify: made ready beside the running one, then put in its place."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from pyinfra.api import Host, QuoteString, StringCommand
+
+from provision.domain.deployment import Deployment
+from provision.domain.dify_env import managed, merged
+from provision.domain.env_diff import shown
+from provision.domain.published_secrets import replaced_at_upgrade
+from provision.domain.secrets import DIFY
+from provision.facts.dify_env import ExampleEnv
+from provision.keeper import KeeperUnavailableError, secret
+from provision.operations.dify_stack import OVERRIDE, compose_dir, env_files
+from provision.operations.steps import StepError, run, run_visibly
+from provision.remote_file import read
+
+READY = "ready"
+
+
+def beside(deployment: Deployment) -> str:
+    """The folder that the next release is made ready in; root's alone, since a ``.env`` lies in it."""
+    return f"{deployment.dify.folder}.next"
+
+
+def is_ready(host: Host, deployment: Deployment, version: str) -> bool:
+    """Whether a release was made ready, and to its end."""
+    return read(host, f"{beside(deployment)}/{READY}") == version
+
+
+def make_ready(host: Host, deployment: Deployment, before: str, after: str) -> None:
+    """Fetch a release, merge its ``.env``, check both with compose and pull its images; Dify runs meanwhile.
+
+    Args:
+        before: the tag that the clone is at.
+        after: the tag that is wanted.
+
+    Raises:
+        StepError: it cannot be had, or does not fit together; nothing of the running one was touched.
+    """
+    folder = beside(deployment)
+    _fetch(host, deployment, after)
+    run(
+        host,
+        StringCommand(
+            "rm -rf", QuoteString(folder), "&& mkdir -m 700", QuoteString(folder), "&&",
+            git(deployment, "archive", after, "docker"), "| tar --extract --directory", QuoteString(folder),
+        ),
+        f"laying out {after}",
+    )  # fmt: skip
+    _put_secret_text(host, merged_env(host, deployment, before, after), f"{folder}/docker/.env")
+    override = QuoteString(f"{compose_dir(deployment.dify)}/{OVERRIDE}")
+    run(
+        host,
+        StringCommand("[ ! -e", override, "] || cp", override, QuoteString(f"{folder}/docker/")),
+        "copying the override",
+    )
+    # The same project name, from the folder's: what is pulled here is what will run.
+    inside = StringCommand("cd", QuoteString(f"{folder}/docker"), "&&")
+    run(host, StringCommand(inside, "docker compose config --quiet"), f"checking {after} with compose")
+    pull = StringCommand(inside, "docker compose pull --quiet --policy missing")
+    run_visibly(host, pull, f"pulling the images of {after}")
+    ready = QuoteString(f"{folder}/{READY}")
+    run(host, StringCommand("printf %s", QuoteString(after), ">", ready), "noting that it is ready")
+
+
+def take_its_place(host: Host, deployment: Deployment, version: str) -> None:
+    """Check the release out where Dify is, with the ``.env`` that was made ready; may be called again.
+
+    Raises:
+        StepError: it could not be done, or nothing was made ready.
+    """
+    if not is_ready(host, deployment, version):
+        raise StepError(f"{beside(deployment)} does not hold {version}")
+    run(
+        host,
+        git(deployment, "checkout", "--quiet", "--force", "--detach", version),
+        f"checking out {version}",
+    )
+    env = f"{compose_dir(deployment.dify)}/.env"
+    new = QuoteString(f"{beside(deployment)}/docker/.env")
+    staged = QuoteString(f"{env}.new")
+    run(
+        host,
+        StringCommand(
+            "cp --preserve=mode", new, staged, "&& sync", staged, "&& mv -T", staged, QuoteString(env)
+        ),
+        "putting .env in its place",
+    )
+
+
+def clear_away(host: Host, deployment: Deployment) -> None:
+    """Remove what was made ready."""
+    run(host, StringCommand("rm -rf", QuoteString(beside(deployment))), f"removing {beside(deployment)}")
+
+
+def git(deployment: Deployment, *arguments: str) -> StringCommand:
+    folder = QuoteString(deployment.dify.folder)
+    return StringCommand(
+        "git -c safe.directory='*' -c advice.detachedHead=false -C", folder, *map(QuoteString, arguments)
+    )
+
+
+def _fetch(host: Host, deployment: Deployment, tag: str) -> None:
+    """Have a tag in the clone. A shallow clone stays shallow, a whole one whole."""
+    known = StringCommand(git(deployment, "rev-parse", "--quiet", "--verify", f"refs/tags/{tag}"), "|| true")
+    if run(host, known, f"looking for {tag}"):
+        return
+    shallow = run(host, git(deployment, "rev-parse", "--is-shallow-repository"), "looking at the clone")
+    depth = ["--depth", "1"] if shallow == ["true"] else []
+    wanted = f"+refs/tags/{tag}:refs/tags/{tag}"
+    fetch = git(deployment, "fetch", "--quiet", "--no-tags", *depth, deployment.dify.repository, wanted)
+    run_visibly(host, fetch, f"fetching {tag}")
+
+
+def merged_env(host: Host, deployment: Deployment, before: str, after: str) -> str:
+    """The ``.env`` of the new release: the owner's, with what the release brings and what is ours.
+
+    Args:
+        before: the tag that the clone is at.
+        after: the tag that is wanted; it is in the clone.
+
+    Raises:
+        StepError: a file cannot be read.
+    """
+    folder = compose_dir(deployment.dify)
+    old = host.get_fact(ExampleEnv, folder=deployment.dify.folder, tag=before)
+    new = host.get_fact(ExampleEnv, folder=deployment.dify.folder, tag=after)
+    try:
+        owner = env_files(host, folder)
+        if owner is None:
+            raise StepError(f"there is no {folder}/.env")
+        secrets = {name: secret(name) for name in DIFY}
+        # Published defaults that come with the release are replaced by secrets of our own at once.
+        ours = replaced_at_upgrade(old, new, secrets) | managed(deployment.dify, deployment.dify_url, new)
+        result = merged(old, owner, new, ours)
+    except (OSError, ValueError, KeeperUnavailableError) as error:
+        raise StepError(f"{folder}/.env: {error}") from None
+    for line in shown(result.changes, private=deployment.dify.env):
+        host.log(line)
+    return result.text
+
+
+def _put_secret_text(host: Host, content: str, path: str) -> None:
+    run(host, StringCommand("umask 077; : >", QuoteString(path)), f"making {path}")
+    if not host.put_file(BytesIO(content.encode()), path):
+        raise StepError(f"{path} cannot be written")

@@ -1,0 +1,296 @@
+"""An installation, brought to another release, or back to where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+import httpx
+from pyinfra import host, logger, state
+from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand, operation
+
+from provision.dify.client import wait_until_ready
+from provision.dify.errors import DifyError
+from provision.domain.deployment import Deployment
+from provision.domain.unfinished import Unfinished
+from provision.domain.upgrades import edits, problems, vector_store
+from provision.domain.wiring.versions import Version
+from provision.facts.docker import Restarts
+from provision.facts.git import CheckedOutTag, EditedFiles
+from provision.keeper import KeeperUnavailableError
+from provision.operations.asking import ask
+from provision.operations.backup import manifest_of, pack
+from provision.operations.dify import client, meet_again
+from provision.operations.dify_stack import PROJECT, compose_dir
+from provision.operations.failing import failure
+from provision.operations.release import clear_away, is_ready, make_ready, take_its_place
+from provision.operations.restore import discard, restore, start
+from provision.operations.steps import LOST, StepError, fail, run_visibly
+from provision.operations.unfinished import forget, note, noted
+from provision.remote_file import read
+
+STEP = "Upgrade Dify"
+# Restarts after which a container of the API is taken for one that will never stay up.
+TOO_MANY_RESTARTS = 4
+
+Commands = Generator[StringCommand | FunctionCommand, None, None]
+Failure = (StepError, DifyError, KeeperUnavailableError, httpx.HTTPError)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an upgrade is to do.
+
+    Attributes:
+        version: the release that is to run.
+        acknowledged: crossings that the owner has thought of, by name.
+    """
+
+    deployment: Deployment
+    version: str
+    acknowledged: Sequence[str] = ()
+
+
+@operation()
+def allowed(*, wanted: Wanted) -> Commands:
+    """Refuse an upgrade that crosses what nobody has acknowledged; nothing has been touched then.
+
+    Args:
+        wanted: the upgrade.
+    """
+    dify = wanted.deployment.dify
+    try:
+        begun = noted(host)
+        env = read(host, f"{compose_dir(dify)}/.env")
+    except (StepError, OSError) as error:
+        yield failure(STEP, str(error), advice="Put it right and run again")
+        return
+    if begun:
+        if begun.doing == "upgrade" and begun.after == wanted.version:
+            host.noop(f"{begun}; going on")
+        else:
+            yield failure(STEP, str(begun), advice=f"First {_first(begun)}")
+        return
+    before = host.get_fact(CheckedOutTag, path=dify.folder)
+    if env is None or before in ("", "?"):
+        what = f"{dify.folder} is on no tag" if before else f"there is no installation in {dify.folder}"
+        yield failure(STEP, what, advice="deploy.py makes one")
+        return
+    if before == wanted.version:
+        host.noop(f"Dify is {before}")
+        return
+    store = vector_store(env)
+    edited = host.get_fact(EditedFiles, path=dify.folder)
+    refusals = [
+        *problems(Version.parse(before), Version.parse(wanted.version), store, wanted.acknowledged),
+        *edits(edited, wanted.acknowledged),
+    ]
+    if refusals:
+        if not state.is_executing:
+            host.log("would be refused:\n  " + "\n  ".join(refusals))
+        yield failure(
+            f"{STEP} from {before} to {wanted.version}",
+            "refused, nothing was touched:\n  " + "\n  ".join(refusals),
+            advice="What you have thought of is acknowledged by --data acknowledge=NAME,NAME",
+        )
+        return
+    host.noop(f"from {before} to {wanted.version}: nothing stands against it")
+
+
+def _first(begun: Unfinished) -> str:
+    again = f" --data dify_version={begun.after}" if begun.doing == "upgrade" else ""
+    return f"{begun.what_to_do()}{again}"
+
+
+@operation()
+def answering(*, wanted: Wanted) -> Commands:
+    """Ask the bot before anything changes: only of what answers now can be told whether it does afterwards.
+
+    Args:
+        wanted: the upgrade.
+    """
+    if not state.is_executing or not _is_new(wanted):
+        host.noop("asked before an upgrade begins")
+        return
+    try:
+        ask(wanted.deployment.dify)
+    except Failure as error:
+        yield failure(
+            STEP,
+            f"the bot does not answer as it is: {error}",
+            advice="Nothing was touched. Run deploy.py first",
+        )
+        return
+    host.noop("the bot answers")
+
+
+@operation()
+def made_ready(*, wanted: Wanted) -> Commands:
+    """Fetch the release and pull its images beside the running one.
+
+    Args:
+        wanted: the upgrade.
+    """
+    if not _is_new(wanted):
+        host.noop("nothing to make ready")
+        return
+    yield FunctionCommand(_make_ready, (wanted,), {})
+
+
+@operation()
+def changed(*, wanted: Wanted) -> Commands:
+    """Back up, change to the new release and prove it; go back by itself when anything fails.
+
+    Args:
+        wanted: the upgrade.
+    """
+    if not noted(host) and not _is_new(wanted):
+        host.noop(f"Dify is {wanted.version}")
+        return
+    yield FunctionCommand(_change, (wanted,), {})
+
+
+def _is_new(wanted: Wanted) -> bool:
+    """Whether there is an upgrade to begin with."""
+    return (
+        noted(host) is None
+        and host.get_fact(CheckedOutTag, path=wanted.deployment.dify.folder) != wanted.version
+    )
+
+
+def _make_ready(state: State, host: Host, wanted: Wanted) -> bool:
+    del state
+    before = host.get_fact(CheckedOutTag, path=wanted.deployment.dify.folder)
+    try:
+        make_ready(host, wanted.deployment, before, wanted.version)
+    except StepError as error:
+        return fail(host, f"{STEP}: {error}. Nothing of the running Dify was touched")
+    except LOST as error:
+        return fail(host, f"{STEP}: the connection is gone ({error}). Nothing was touched; run again")
+    return True
+
+
+def _change(state: State, host: Host, wanted: Wanted) -> bool:
+    del state
+    deployment = wanted.deployment
+    try:
+        begun = noted(host)
+        if begun is None:
+            before = host.get_fact(CheckedOutTag, path=deployment.dify.folder)
+            begun = note(host, Unfinished("upgrade", "backing up", before, wanted.version))
+        return carry_out(host, deployment, begun)
+    except StepError as error:
+        return fail(host, f"{STEP}: {error}. Run again: it finishes or goes back")
+    except LOST as error:
+        return fail(host, f"{STEP}: the connection is gone ({error}). Run again: it finishes or goes back")
+
+
+def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
+    """Go on from a phase to the end, or, when something fails, back to where Dify was.
+
+    Returns:
+        Whether the new release runs and answers.
+
+    Raises:
+        StepError: Dify could not be brought back either; it may be tried again.
+    """
+    if begun.phase == "backing up":
+        begun = _back_up(host, deployment, begun)
+    if begun.phase in ("changing files", "starting"):
+        try:
+            if begun.phase == "changing files":
+                take_its_place(host, deployment, begun.after)
+                begun = note(host, replace(begun, phase="starting"))
+            start(host, deployment.dify)
+            proven(host, deployment, begun.after)
+        except Failure as error:
+            discard(host, deployment.dify, manifest_of(host, deployment.dify.backup.folder, begun.backup))
+            begun = note(host, replace(begun, phase="going back", reason=str(error)))
+        else:
+            begun = note(host, replace(begun, phase="clearing up"))
+    if begun.phase == "going back":
+        _go_back(host, deployment, begun)
+        begun = note(host, replace(begun, phase="clearing up"))
+    _clear_up(host, deployment, begun)
+    return not begun.reason
+
+
+def _back_up(host: Host, deployment: Deployment, begun: Unfinished) -> Unfinished:
+    """Stop Dify and pack it; what would be written after the backup would be lost by going back."""
+    try:
+        if not is_ready(host, deployment, begun.after):
+            raise StepError(f"{begun.after} is not ready")
+        manifest = pack(host, deployment.dify, leave_stopped=True)
+    except StepError as error:
+        start(host, deployment.dify)
+        forget(host)
+        raise StepError(f"{error}. Dify runs as before, nothing was changed") from None
+    host.log(f"backup {manifest.name} in {deployment.dify.backup.folder}")
+    return note(host, replace(begun, phase="changing files", backup=manifest.name))
+
+
+def _go_back(host: Host, deployment: Deployment, begun: Unfinished) -> None:
+    host.log_styled(
+        f"{begun.after} failed: {begun.reason}. Going back to {begun.before}", fg="red", log_func=logger.error
+    )
+    restore(host, deployment.dify, manifest_of(host, deployment.dify.backup.folder, begun.backup))
+    start(host, deployment.dify)
+    try:
+        proven(host, deployment, begun.before)
+    except Failure as error:
+        raise StepError(f"{begun.before} is back in its place but does not answer: {error}") from None
+
+
+def _clear_up(host: Host, deployment: Deployment, begun: Unfinished) -> None:
+    """Remove what was needed on the way, and say where it has led to."""
+    dify = deployment.dify
+    discard(host, dify, manifest_of(host, dify.backup.folder, begun.backup))
+    clear_away(host, deployment)
+    forget(host)
+    if begun.reason:
+        fail(
+            host,
+            f"{STEP}: {begun.after} failed: {begun.reason}. Dify is {begun.before} again, with its data; the "
+            f"backup {begun.backup} is kept",
+        )
+        return
+    then = ""
+    if dify.version != begun.after:
+        then = f" Now set dify.version to {begun.after}, which deploy.py goes by."
+    host.log(
+        f"Dify is {begun.after} and answers. Backup {begun.backup} is the way back to {begun.before}.{then}"
+    )
+
+
+def proven(host: Host, deployment: Deployment, version: str) -> None:
+    """Wait until a release answers from its migrated database, and ask the bot.
+
+    Raises:
+        StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not.
+    """
+    settings = deployment.dify
+
+    def waiting(line: str) -> None:
+        host.log(line)
+        if host.get_fact(Restarts, project=PROJECT, service="api") >= TOO_MANY_RESTARTS:
+            raise StepError("the api container ends again and again; its last words are above")
+
+    meet_again()
+    dify = client(settings)
+    try:
+        wait_until_ready(dify, settings.start_timeout, waiting=waiting)
+        if str(dify.version) != version:
+            raise StepError(f"{dify.version} answers, not {version}")
+        ask(settings)
+    except Failure:
+        _last_words(host, deployment)
+        raise
+
+
+def _last_words(host: Host, deployment: Deployment) -> None:
+    inside = StringCommand("cd", QuoteString(compose_dir(deployment.dify)), "&&")
+    run_visibly(
+        host,
+        StringCommand(inside, "docker compose ps --all && docker compose logs --tail 20 api nginx; true"),
+        "reading the last words of Dify",
+    )

@@ -1,0 +1,27 @@
+"""Dify's data, back in its place."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from provision.domain.deployment import Deployment
+from provision.operations.restore import finished, put_back
+
+
+@deploy("Restore")
+def restore_dify(deployment: Deployment, backup: str | None) -> None:
+    """Have the installation be that of a backup, and start it.
+
+    Args:
+        backup: its name on the host, or the folder here that it was fetched to.
+    """
+    if host.name == deployment.dify_host:
+        put_back(name="Put the backup back", dify=deployment.dify, backup=backup)
+
+
+@deploy("Restore")
+def finish_restoring(deployment: Deployment) -> None:
+    """It answers: everything else may go on with it."""
+    if host.name == deployment.dify_host:
+        finished(name="Nothing is unfinished any more")

@@ -1,0 +1,137 @@
+"""What belongs to a backup, and which backups stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provision.domain.backup import (
+    Manifest,
+    Mount,
+    Packed,
+    Part,
+    expired,
+    is_name,
+    name_of,
+    no_room,
+    parts,
+    read_manifest,
+)
+from provision.domain.unfinished import Unfinished, parse
+
+DIFY = "/opt/dify"
+OURS = [
+    Part("installation", DIFY),
+    Part("secrets", "/etc/dify-vllm-deploy/secrets"),
+    Part("api-key", "/etc/dify-vllm-deploy/api-key"),
+    Part("handover", "/etc/dify-vllm-deploy/handover.md"),
+]
+VOLUMES = "/var/lib/docker/volumes"
+ANONYMOUS = "0123456789abcdef" * 4
+
+
+def bind(source: str, *, writable: bool = True) -> Mount:
+    return Mount("bind", source, writable)
+
+
+def volume(name: str) -> Mount:
+    return Mount("volume", f"{VOLUMES}/{name}/_data", True, name)
+
+
+@pytest.mark.parametrize(
+    ("mounts", "more"),
+    [
+        ([], []),
+        ([bind(f"{DIFY}/docker/volumes/db/data"), bind(f"{DIFY}/docker/volumes/weaviate")], []),
+        ([volume("docker_oradata"), volume(ANONYMOUS)], [("volume-docker_oradata", "docker_oradata")]),
+        ([bind("/data/weaviate"), bind("/data/weaviate")], [("mount-1", "")]),
+        ([bind("/data"), bind("/data/db")], [("mount-1", "")]),
+        ([bind("/"), bind("/etc/localtime"), bind("/run/docker.sock"), bind("/srv", writable=False)], []),
+        ([bind("/opt/dify-data")], [("mount-1", "")]),
+    ],
+    ids=["nothing runs", "its own folder", "volumes", "elsewhere", "one in the other", "the machine's",
+         "a name that begins alike"],
+)  # fmt: skip
+def test_what_belongs_to_a_backup(mounts: list[Mount], more: list[tuple[str, str]]) -> None:
+    found = parts(DIFY, mounts)
+    assert found[: len(OURS)] == OURS
+    assert [(part.name, part.volume) for part in found[len(OURS) :]] == more
+
+
+def test_a_name_tells_time_and_release() -> None:
+    moment = datetime(2026, 11, 23, 4, 15, tzinfo=timezone(timedelta(hours=1)))
+    assert name_of(moment, "1.16.1") == "20261123T031500Z-1.16.1"
+    assert name_of(moment, "?") == "20261123T031500Z-untagged"
+    assert is_name("20261123T031500Z-1.16.1")
+    for other in ("..", ".new", "20261123T031500Z-1.16.1/../x", "20261123T031500Z-"):
+        assert not is_name(other)
+
+
+MANIFEST = Manifest(
+    "20261123T031500Z-1.16.1",
+    "1.16.1",
+    12,
+    {"api": "langgenius/dify-api:1.16.1 sha256:ab"},
+    [Packed("installation", DIFY, "", "aa", 10, 30), Packed("volume-x", "/v/_data", "x", "bb", 5, 6)],
+)
+
+
+def test_a_manifest_is_read_as_it_was_written() -> None:
+    assert read_manifest(MANIFEST.text()) == MANIFEST
+    assert (MANIFEST.size, MANIFEST.unpacked) == (15, 36)
+    assert [(part.file, part.member) for part in MANIFEST.parts] == [
+        ("installation.tar.gz", "dify"),
+        ("volume-x.tar.gz", "_data"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        MANIFEST.text().replace('"format": 1', '"format": 2'),
+        MANIFEST.text().replace('"volume-x"', '"../../etc/passwd"'),
+        MANIFEST.text().replace(MANIFEST.name, "../x"),
+        MANIFEST.text().replace('"sha256"', '"md5"'),
+    ],
+)
+def test_no_manifest(text: str) -> None:
+    with pytest.raises(ValueError, match="manifest"):
+        read_manifest(text)
+
+
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
+NAMES = st.lists(st.builds(name_of, MOMENTS, st.sampled_from(["1.3.1", "1.16.1", "?"])), unique=True)
+
+
+@given(NAMES, st.integers(1, 9), st.data())
+def test_the_newest_stay(names: list[str], keep: int, data: st.DataObject) -> None:
+    needed = data.draw(st.sets(st.sampled_from(names))) if names else set()
+    gone = expired(names, keep, needed)
+    stay = set(names) - set(gone)
+    assert not needed & set(gone)
+    assert len(stay) >= min(keep, len(names))
+    assert len(stay - needed) <= keep
+    assert all(old < new for old in gone for new in sorted(names)[-keep:])
+
+
+def test_room() -> None:
+    assert list(no_room(10, 10, "/", "")) == []
+    [problem] = no_room(3 * 10**9, 10**9, "/var", "move")
+    assert problem == "1.0 GB are free on /var, but up to 3.0 GB are needed; free some, or move"
+
+
+def test_a_note_is_read_as_it_was_written() -> None:
+    note = Unfinished("upgrade", "starting", "1.15.0", "1.16.1", "20261123T031500Z-1.15.0")
+    assert parse(note.text()) == note
+    assert parse("\n") is None
+    assert str(note) == "an upgrade to 1.16.1 is not finished (starting)"
+    with pytest.raises(ValueError, match=r"unfinished\.json cannot be read"):
+        parse('{"doing": "upgrade"')
+    with pytest.raises(ValueError, match=r"unfinished\.json cannot be read"):
+        parse('{"doing": "upgrade", "since": 3}')

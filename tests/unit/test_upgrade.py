@@ -1,0 +1,285 @@
+"""Upgrades carried out here: a real clone, in folders of a test, with stand-ins for Docker and for Dify."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from local_host import LocalHost, PowerCutError, as_host, settings
+
+from provision.domain.deployment import Deployment
+from provision.domain.unfinished import Unfinished
+from provision.facts.git import CheckedOutTag
+from provision.operations import release, unfinished, upgrade
+from provision.operations.steps import StepError
+from provision.operations.unfinished import noted
+from provision.operations.upgrade import Wanted
+
+OLD, NEW = "1.15.0", "1.16.1"
+ENV = {
+    OLD: "EXPOSE_NGINX_PORT=80\nSECRET_KEY=\nLOG_LEVEL=INFO\n",
+    NEW: "EXPOSE_NGINX_PORT=80\nSECRET_KEY=\nLOG_LEVEL=INFO\nDIFY_AGENT_API_TOKEN=known\nENABLE_LEARN=true\n",
+}
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "init.defaultBranch=main"]
+    subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def deployment(here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """Dify 1.15.0 from a shallow clone; the repository has 1.16.1 too."""
+    repository = tmp_path / "repository"
+    (repository / "docker").mkdir(parents=True)
+    git(repository, "init", "--quiet")
+    for version, example in ENV.items():
+        (repository / "docker/docker-compose.yaml").write_text(
+            f"services:\n  api:\n    image: dify-api:{version}\n"
+        )
+        (repository / "docker/.env.example").write_text(example)
+        (repository / "docker/.gitignore").write_text(".env\ndocker-compose.override.yaml\nvolumes/\n")
+        git(repository, "add", "--all")
+        git(repository, "commit", "--quiet", "--message", version)
+        git(repository, "tag", version)
+    data = tmp_path / "dify/docker/volumes"
+    shutil.move(data, tmp_path / "volumes")
+    shutil.rmtree(tmp_path / "dify")
+    git(tmp_path, "clone", "--quiet", "--depth", "1", "--branch", OLD, f"file://{repository}", "dify")
+    shutil.move(tmp_path / "volumes", data)
+    env = tmp_path / "dify/docker/.env"
+    env.write_text("EXPOSE_NGINX_PORT=81\nSECRET_KEY=owners-canary\nLOG_LEVEL=DEBUG\n")
+    env.chmod(0o600)
+    monkeypatch.setattr(release, "secret", lambda name: f"canary-of-{name}")
+    monkeypatch.setattr(upgrade, "proven", prover())
+    dify = settings(here).model_copy(update={"repository": f"file://{repository}"})
+    return Deployment({}, "here", dify, "http://dify:81")
+
+
+def prover(*failing: str) -> Callable[..., None]:
+    """Stands for Dify: migrates the database when it starts, and answers unless it fails."""
+
+    def proven(host: LocalHost, deployment: Deployment, version: str) -> None:
+        assert host.running == [f"dify-api:{version}"]
+        database = Path(deployment.dify.folder) / "docker/volumes/db/data/documents"
+        if version == NEW:
+            database.write_text("a migrated row\n")
+        elif database.read_text() != "a row\n":
+            raise StepError("an old release over a new database")
+        if version in failing:
+            raise StepError(f"migration of {version} failed")
+
+    return proven
+
+
+def run(here: LocalHost, deployment: Deployment, version: str = NEW) -> bool:
+    """The operations that change something, as a run of pyinfra calls them."""
+    wanted = Wanted(deployment, version)
+    if noted(as_host(here)) is None:
+        if here.get_fact(CheckedOutTag, path=deployment.dify.folder) == version:
+            return True
+        if not upgrade._make_ready(None, as_host(here), wanted):  # type: ignore[arg-type]
+            return False
+    return upgrade._change(None, as_host(here), wanted)  # type: ignore[arg-type]
+
+
+def state_of(here: LocalHost, deployment: Deployment) -> tuple[str, str, str, list[str], list[str]]:
+    """Tag, whose .env, whose data, what runs, what lies about."""
+    docker = Path(deployment.dify.folder) / "docker"
+    litter = [*here.folder.glob("dify.*"), *here.folder.glob("etc/*.*"), *here.folder.glob("lib/*")]
+    return (
+        here.get_fact(CheckedOutTag, path=deployment.dify.folder),
+        "new" if "ENABLE_LEARN" in (docker / ".env").read_text() else "old",
+        (docker / "volumes/db/data/documents").read_text().strip(),
+        here.running,
+        [path.name for path in litter],
+    )
+
+
+UPGRADED = (NEW, "new", "a migrated row", [f"dify-api:{NEW}"], [])
+AS_BEFORE = (OLD, "old", "a row", [f"dify-api:{OLD}"], [])
+
+
+def test_an_upgrade(here: LocalHost, deployment: Deployment) -> None:
+    assert run(here, deployment), "\n".join(here.said)
+    assert state_of(here, deployment) == UPGRADED
+    env = Path(deployment.dify.folder) / "docker/.env"
+    assert stat.S_IMODE(env.stat().st_mode) == 0o600
+    text = env.read_text()
+    # The owner's values stay, managed ones follow the settings, new secrets are not the published ones.
+    assert "SECRET_KEY=owners-canary\nLOG_LEVEL=DEBUG\n" in text
+    assert "DIFY_AGENT_API_TOKEN=canary-of-dify-agent-api-token\n" in text
+    assert not any("canary" in line for line in here.said)
+    [kept] = list((here.folder / "backups").glob("*Z-*"))
+    assert kept.name.endswith(f"-{OLD}")
+    assert any("the way back to 1.15.0" in line for line in here.said)
+    # Dify ran while the images were pulled, and was stopped only then.
+    order = [word for call in here.calls for word in ("pull", "stop", "up") if word in call.split()]
+    assert order == ["pull", "stop", "pull", "up"]
+
+
+def test_an_upgrade_to_what_runs_is_none(here: LocalHost, deployment: Deployment) -> None:
+    assert run(here, deployment, OLD)
+    assert state_of(here, deployment) == AS_BEFORE
+    assert here.calls == []
+
+
+@pytest.mark.parametrize("word", ["pull", "config"])
+def test_a_release_that_cannot_be_had_touches_nothing(
+    here: LocalHost, deployment: Deployment, word: str
+) -> None:
+    here.fail(word)
+    assert not run(here, deployment)
+    assert here.running == [f"dify-api:{OLD}"]
+    assert not any("stop" in call for call in here.calls)
+    assert any("Nothing of the running Dify was touched" in line for line in here.said)
+    here.fail("")
+    assert run(here, deployment)
+    assert state_of(here, deployment) == UPGRADED
+
+
+def test_a_tag_that_does_not_exist_touches_nothing(here: LocalHost, deployment: Deployment) -> None:
+    assert not run(here, deployment, "1.16.9")
+    assert any("fetching 1.16.9 failed" in line for line in here.said)
+    assert state_of(here, deployment) == AS_BEFORE
+
+
+def test_a_backup_that_fails_changes_nothing(here: LocalHost, deployment: Deployment) -> None:
+    gzip = here.folder / "bin/gzip"
+    gzip.write_text("#!/bin/sh\nexit 1\n")
+    gzip.chmod(0o755)
+    assert not run(here, deployment)
+    assert any("Dify runs as before, nothing was changed" in line for line in here.said)
+    gzip.unlink()
+    assert here.running == [f"dify-api:{OLD}"]
+    assert run(here, deployment)
+    assert state_of(here, deployment) == UPGRADED
+
+
+def test_a_failing_migration_goes_back_by_itself(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade, "proven", prover(NEW))
+    assert not run(here, deployment)
+    assert state_of(here, deployment) == AS_BEFORE
+    assert any("migration of 1.16.1 failed. Dify is 1.15.0 again, with" in line for line in here.said)
+    assert len(list((here.folder / "backups").glob("*Z-*"))) == 1
+    # And what was wrong being put right, it goes through.
+    monkeypatch.setattr(upgrade, "proven", prover())
+    assert run(here, deployment)
+    assert state_of(here, deployment) == UPGRADED
+
+
+@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.full)])
+@pytest.mark.parametrize("fails", [False, True], ids=["a good release", "a bad release"])
+def test_killed_anywhere_and_run_again_it_finishes_or_goes_back(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, fails: bool, every: int
+) -> None:
+    """Before one command in so many, from the first to the last."""
+    monkeypatch.setattr(upgrade, "proven", prover(*([NEW] if fails else [])))
+    folder = here.folder
+    saved = folder.with_name(f"{folder.name}-saved")
+    shutil.copytree(folder, saved, symlinks=True)
+    phases = set()
+    for number in range(1, 200, every):
+        shutil.rmtree(folder)
+        shutil.copytree(saved, folder, symlinks=True)
+        try:
+            assert run(LocalHost(folder, cut_before=number), deployment) is not fails
+        except PowerCutError:
+            begun = noted(as_host(here))
+            phases.add(begun.phase if begun else "")
+            again = run(here, deployment)
+            assert again is not fails, (number, "\n".join(here.said))
+            assert state_of(here, deployment) == (AS_BEFORE if fails else UPGRADED), number
+        else:
+            break
+    always = {"", "backing up", "changing files", "starting", "clearing up"}
+    assert phases <= always | {"going back"}
+    assert len(phases) >= 4
+    assert every > 1 or phases == (always | {"going back"} if fails else always)
+
+
+def test_a_way_back_that_fails_is_gone_again(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade, "proven", prover(OLD, NEW))
+    assert not run(here, deployment)
+    begun = noted(as_host(here))
+    assert begun
+    assert begun.phase == "going back"
+    assert any("1.15.0 is back in its place but does not answer" in line for line in here.said)
+    monkeypatch.setattr(upgrade, "proven", prover())
+    assert not run(here, deployment)
+    assert state_of(here, deployment) == AS_BEFORE
+
+
+def test_edits_of_the_example_do_not_get_into_the_way(here: LocalHost, deployment: Deployment) -> None:
+    """As in an installation whose .env.example was edited in place."""
+    (Path(deployment.dify.folder) / "docker/.env.example").write_text("LOG_LEVEL=WARNING\n")
+    assert run(here, deployment)
+    assert state_of(here, deployment) == UPGRADED
+
+
+@pytest.fixture
+def asked(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
+    """The host as an operation's body sees it."""
+    for module in (upgrade, unfinished):
+        monkeypatch.setattr(module, "host", here)
+    return here
+
+
+def refusal(operation: Callable[..., object], **arguments: object) -> str:
+    """What an operation's first command would print before it fails; empty when it has none."""
+    inner = operation._inner(**arguments)  # type: ignore[attr-defined]
+    return next((command.get_raw_value() for command in inner), "")
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_is_refused(deployment: Deployment) -> None:
+    def told(version: str, *acknowledged: str) -> str:
+        return refusal(upgrade.allowed, wanted=Wanted(deployment, version, acknowledged))
+
+    assert told(NEW) == ""
+    assert told(OLD) == ""
+    assert "refused, nothing was touched:\n  weaviate-1.39 (1.17.1): the bundled" in told("1.17.1")
+    assert told("1.17.1", "weaviate-1.39") == ""
+    assert "restore a backup of the older release" in told("1.14.2")
+    compose = Path(deployment.dify.folder) / "docker/docker-compose.yaml"
+    compose.write_text(compose.read_text() + "# mine\n")
+    assert "local-edits: the new release" in told(NEW)
+    assert told(NEW, "local-edits") == ""
+
+
+def test_what_is_unfinished_goes_first(asked: LocalHost, deployment: Deployment) -> None:
+    def told(version: str) -> str:
+        return refusal(upgrade.allowed, wanted=Wanted(deployment, version))
+
+    unfinished.note(as_host(asked), Unfinished("upgrade", "starting", OLD, NEW, "b"))
+    assert told(NEW) == ""
+    assert "an upgrade to 1.16.1 is not finished (starting)" in told("1.17.0")
+    assert "--data dify_version=1.16.1" in told("1.17.0")
+    assert "it finishes or goes back" in refusal(unfinished.nothing_unfinished)
+    unfinished.note(as_host(asked), Unfinished("restore", "putting back", "", OLD, "b"))
+    assert "run deploys/restore.py again with --data backup=b" in told(NEW)
+    Path(unfinished.NOTE).write_text("{")
+    assert "cannot be read" in told(NEW)
+    assert "cannot be read" in refusal(unfinished.nothing_unfinished)
+    unfinished.forget(as_host(asked))
+    assert refusal(unfinished.nothing_unfinished) == ""
+
+
+@pytest.mark.usefixtures("asked")
+def test_where_there_is_nothing_to_upgrade(deployment: Deployment) -> None:
+    git(Path(deployment.dify.folder), "commit", "--quiet", "--allow-empty", "--message", "mine")
+    wanted = Wanted(deployment, NEW)
+    assert "is on no tag" in refusal(upgrade.allowed, wanted=wanted)
+    nowhere = deployment.dify.model_copy(update={"folder": "/no/such/folder"})
+    assert "there is no installation in /no/such/folder" in refusal(
+        upgrade.allowed, wanted=replace(wanted, deployment=replace(deployment, dify=nowhere))
+    )
