@@ -12,9 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
 
-from paramiko import Channel, Transport
+from paramiko import Channel, SSHException
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.sshuserclient import SSHClient
 
@@ -61,8 +60,15 @@ class Windows:
         self.ssh = ssh
 
     def session(self) -> Channel:
-        """A channel for one command."""
-        return cast("Transport", self.ssh.get_transport()).open_session()
+        """A channel for one command.
+
+        Raises:
+            SSHException: the connection is closed, or breaks.
+        """
+        transport = self.ssh.get_transport()
+        if transport is None:
+            raise SSHException("the connection to Windows is closed")
+        return transport.open_session()
 
     def run(self, line: str) -> Said:
         """Run a line of cmd.exe, without input."""

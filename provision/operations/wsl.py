@@ -137,10 +137,11 @@ def restart(*, allowed: bool, drive: str = DRIVE, timeout: int = 300) -> Command
         case Restart.NEEDLESS as found:
             host.noop(found.value)
         case Restart.NOW:
+            before = host.get_fact(BootId)
             logger.warning(f"{host.print_prefix}WSL is restarted now, with everything that runs in it")
             yield NOTE_IT
             yield from _shut_down(drive)
-            yield FunctionCommand(_come_back, (host.get_fact(BootId), timeout), {})
+            yield FunctionCommand(_come_back, (before, timeout), {})
         case Restart.WAITS:
             if state.is_executing:
                 progress.remarks.append(

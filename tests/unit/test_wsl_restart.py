@@ -10,6 +10,10 @@ import pytest
 from paramiko import SSHException
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
+from provision.connectors.wsl import WslConnector
+from provision.domain.wsl_restart import Noted
+from provision.facts.init import Systemd
+from provision.facts.wsl import BootId, NotedRestart
 from provision.operations import wsl
 
 Answer = Exception | str | None
@@ -110,3 +114,23 @@ def test_a_restart_that_brought_no_systemd_is_a_failure(come_back: ComeBack) -> 
     assert not come_back(host)
     assert "runs no systemd after the restart" in host.said[0]
     assert "0.67.6" in host.said[0]
+
+
+@pytest.mark.parametrize("connector", [object(), WslConnector.__new__(WslConnector)], ids=["ssh", "wsl"])
+def test_nothing_is_asked_of_a_distribution_once_it_is_being_stopped(
+    monkeypatch: pytest.MonkeyPatch, connector: object
+) -> None:
+    asked: list[type] = []
+
+    def get_fact(fact: type) -> object:
+        asked.append(fact)
+        return {Systemd: True, NotedRestart: Noted.DUE, BootId: "old"}[fact]
+
+    host = SimpleNamespace(connector=connector, get_fact=get_fact, print_prefix="", name="dify")
+    monkeypatch.setattr(wsl, "host", host)
+    commands = wsl.restart._inner(allowed=True)
+    next(commands)
+    before = list(asked)
+    _, come_back = commands
+    assert asked == before
+    assert come_back.args[0] == "old"
