@@ -103,7 +103,8 @@ def test_an_installation_of_another_version_is_reported_and_left_alone(on: Calla
         on("dify-wsl", "sh", "-c", f"{' '.join(git)} 1.16.1 && {' '.join(git)} -d 1.15.0")
     assert run.code == 0, run.output[-4000:]
     assert run.changed == {}
-    assert "a running installation is never changed in passing" in run.output
+    assert "a running release is never changed in passing" in run.output
+    assert "To upgrade it: deploys/upgrade.py --data dify_version=1.16.1" in run.output
     assert (processes(on), on("dify-wsl", "cat", "/opt/dify/docker/.env")) == before
     assert apply().changed == {}
 
