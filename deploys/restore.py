@@ -14,10 +14,13 @@ from tasks.ports import resolved
 from tasks.restore import finish_restoring, restore_dify
 from tasks.tunnel import open_tunnels
 from tasks.verify import prove
+from tasks.windows import open_to_the_lan
+from tasks.wsl import follow_the_address, stay_up
 
 without_delay(host)
 deployment = resolved(current("backup"))
 
+stay_up(deployment)
 prepare_for_dify(deployment)
 restore_dify(deployment, given("backup", r".+"))
 await_dify(deployment)
@@ -28,4 +31,6 @@ barrier(name="Dify is back")
 open_tunnels(deployment)
 barrier(name="The tunnels are open")
 
+open_to_the_lan(deployment)
+follow_the_address(deployment)
 prove(deployment)
