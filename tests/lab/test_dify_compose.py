@@ -122,9 +122,11 @@ def test_images(configured: dict[str, Any], version: str, daemon: str, weaviate:
     assert services["weaviate"]["image"] == weaviate
 
 
-def test_the_lab_has_every_image_of_its_own_version(configured: dict[str, Any]) -> None:
-    wanted = {service["image"] for service in configured[images.VERSION]["services"].values()}
-    assert wanted <= {image.name for image in images.IMAGES}
+def test_the_lab_has_the_images_of_every_version_and_no_others(configured: dict[str, Any]) -> None:
+    named = [service["image"] for each in configured.values() for service in each["services"].values()]
+    assert set(named) == {image.name for image in images.IMAGES}
+    api = {image.name: image.dockerfile() for image in images.IMAGES}["langgenius/dify-api:1.15.0"]
+    assert "ENV STANDIN_VERSION=1.15.0\n" in api
 
 
 def test_up_to_the_split_only_listed_variables_reach_a_container(configured: dict[str, Any]) -> None:
