@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pyinfra.api import FactBase, StringCommand
 
+from provision.domain.adoption import OVERRIDE, Installation
 from provision.domain.model_files import ModelFiles
+from provision.facts.adoption import ComposeProject, Installations, MadeByHand
 from provision.facts.backup import Backups, Note, PackedParts, ProjectImages, ProjectMounts, VolumePlace
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import (
@@ -34,6 +36,7 @@ from provision.facts.service import (
     SupervisorProgram,
     SystemdService,
 )
+from provision.templates import render
 
 
 def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
@@ -71,6 +74,8 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (Backups, {"folder": "/no/such folder"}),
         (VolumePlace, {"volume": "no-such-volume"}),
         (Note, {"path": "/no/such file"}),
+        (Installations, {}),
+        (MadeByHand, {"folder": "/no/such folder"}),
     ],
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:
@@ -244,3 +249,46 @@ def test_compose() -> None:
     assert ComposeStack().process([]) == Stack()
     assert ComposeVersion().process(["v2.40.3-desktop.1"]) == "2.40.3-desktop.1"
     assert ComposeVersion().process([]) == ""
+
+
+def test_installations_are_known_by_their_api() -> None:
+    assert Installations().process([
+        "langgenius/dify-api:1.3.1 docker /home/gx/dify/docker",
+        "hub.example.com/langgenius/dify-api@sha256:ab docker /srv/my dify/docker",
+        "example/api:1 shop /srv/shop",
+    ]) == [
+        Installation("/home/gx/dify/docker", "docker"),
+        Installation("/srv/my dify/docker", "docker"),
+    ]  # fmt: skip
+
+
+def test_an_installation_without_our_override_was_made_by_hand(tmp_path: Path) -> None:
+    folder = tmp_path / "a dify" / "docker"
+    folder.mkdir(parents=True)
+    assert not ask(MadeByHand, folder=str(folder))  # not installed yet: ours are made from here
+    (folder / ".env").write_text("A=1\n")
+    assert ask(MadeByHand, folder=str(folder))
+    override = folder / OVERRIDE
+    override.write_text("services: {}\n")
+    assert ask(MadeByHand, folder=str(folder))
+    override.write_text(render(f"{OVERRIDE}.j2", desktop=False, plugin_debugging_port=None))
+    assert not ask(MadeByHand, folder=str(folder))
+
+
+@pytest.mark.parametrize(
+    ("env", "project"),
+    [
+        (None, "docker"),
+        ("A=1\n", "docker"),
+        ("COMPOSE_PROJECT_NAME=\n", "docker"),
+        ("COMPOSE_PROJECT_NAME=bot\n", "bot"),
+        ('export COMPOSE_PROJECT_NAME="my bot"\nCOMPOSE_PROJECT_NAME=bot # mine\n', "bot"),
+        ("COMPOSE_PROJECT_NAME='bot\n", "docker"),
+    ],
+)
+def test_what_compose_calls_a_folder(tmp_path: Path, env: str | None, project: str) -> None:
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    if env is not None:
+        (folder / ".env").write_text(env)
+    assert ask(ComposeProject, folder=str(folder)) == project
