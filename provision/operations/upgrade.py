@@ -74,7 +74,8 @@ def allowed(*, wanted: Wanted) -> Commands:
     before = host.get_fact(CheckedOutTag, path=dify.folder)
     if env is None or before in ("", "?"):
         what = f"{dify.folder} is on no tag" if before else f"there is no installation in {dify.folder}"
-        yield failure(STEP, what, advice="deploy.py makes one")
+        advice = "Check out the tag of the release that runs there" if before else "deploy.py makes one"
+        yield failure(STEP, what, advice=advice)
         return
     if before == wanted.version:
         host.noop(f"Dify is {before}")

@@ -169,6 +169,29 @@ def test_a_work_tree_on_a_tag_and_on_none(tmp_path: Path) -> None:
     assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
 
 
+def test_a_commit_with_the_docker_folder_of_a_release_is_that_release(tmp_path: Path) -> None:
+    """As in a clone of the newest commit, which is seldom the release's own."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    compose = tmp_path / "docker/docker-compose.yaml"
+    compose.parent.mkdir()
+
+    def commit(text: str) -> None:
+        compose.write_text(text)
+        for words in (["add", "."], ["commit", "-q", "--allow-empty", "-m", "m"]):
+            subprocess.run([*git, *words], check=True)
+
+    subprocess.run([*git, "init", "-q"], check=True)
+    released = "services:\n  api:\n    image: langgenius/dify-api:1.3.1\n"
+    commit(released)
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "?"  # it names a release that is no tag yet
+    subprocess.run([*git, "tag", "1.3.1"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "later"], check=True)
+    compose.write_text("edited in place\n")
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "1.3.1"
+    commit(f"{released}    restart: always\n")
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
+
+
 @pytest.mark.parametrize(
     ("system", "code", "desktop"),
     [("Docker Desktop", 0, True), ("Debian GNU/Linux 13 (trixie)", 0, False), ("", 1, False)],
