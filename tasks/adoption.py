@@ -9,7 +9,7 @@ from pyinfra.api.exceptions import DeployError
 
 from provision.domain import adoption
 from provision.domain.deployment import Deployment
-from provision.facts.adoption import ComposeProject, Installations
+from provision.facts.adoption import ComposeProject, Installations, RememberedFolder
 from provision.facts.docker import NginxVariables
 from provision.facts.git import CheckedOutTag
 from provision.operations.dify_stack import as_it_is, compose_dir
@@ -24,7 +24,7 @@ def adopted(deployment: Deployment) -> Deployment:
     folder = deployment.dify.folder
     taken = bool(host.get_fact(CheckedOutTag, path=folder))
     try:
-        found = adoption.adopted(host.get_fact(Installations), folder, taken)
+        found = adoption.adopted(host.get_fact(Installations), folder, taken, host.get_fact(RememberedFolder))
     except adoption.AdoptionError as error:
         raise DeployError(f"{host.name}: {error}") from None
     if found:

@@ -19,6 +19,9 @@ OURS = "# Merged by the plain `docker compose` form. Changed by dify-vllm-deploy
 SUBFOLDER = "/docker"
 FOLDER = DifySettings().folder
 
+PLACE = "/var/lib/dify-vllm-deploy/dify-folder"
+"""Where the folder of one that was adopted is noted: after `docker compose down` no label tells it."""
+
 
 @dataclass(frozen=True)
 class Installation:
@@ -26,7 +29,7 @@ class Installation:
 
     Attributes:
         folder: the one with the compose file, as whoever started it saw it.
-        project: compose's name of it.
+        project: compose's name of it; empty where no container is there to tell.
     """
 
     folder: str
@@ -37,7 +40,9 @@ class AdoptionError(Exception):
     """An installation is there and cannot be gone on with. The message says why, and what to do."""
 
 
-def adopted(found: Iterable[Installation], folder: str, taken: bool) -> Installation | None:
+def adopted(
+    found: Iterable[Installation], folder: str, taken: bool, remembered: str = ""
+) -> Installation | None:
     """The installation that is meant although it stands elsewhere than in ``dify.folder``.
 
     Whoever names a folder means it; only the usual one gives way, and only while nothing is in it.
@@ -46,12 +51,18 @@ def adopted(found: Iterable[Installation], folder: str, taken: bool) -> Installa
         found: all that there are on the host.
         folder: ``dify.folder``.
         taken: whether there is an installation in it.
+        remembered: the folder of the clone that was adopted before; empty for none.
 
     Raises:
         AdoptionError: there are several, or it stands where it cannot be worked with.
     """
     others = sorted({each.folder: each for each in found}.values(), key=lambda each: each.folder)
-    if folder != FOLDER or taken or not others or any(each.folder == folder + SUBFOLDER for each in others):
+    if folder != FOLDER or taken:
+        return None
+    if remembered:
+        known = Installation(remembered + SUBFOLDER, "")
+        return next((each for each in others if each.folder == known.folder), known)
+    if not others or any(each.folder == folder + SUBFOLDER for each in others):
         return None
     if len(others) > 1:
         raise AdoptionError(
@@ -84,7 +95,7 @@ def another_name(installation: Installation, project: str) -> str | None:
     Args:
         project: what compose calls the folder's project by itself.
     """
-    if installation.project == project:
+    if installation.project in ("", project):
         return None
     return (
         f"the Dify in {installation.folder} was started as project {installation.project}, and plain "

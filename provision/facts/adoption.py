@@ -6,7 +6,7 @@ import re
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.adoption import OURS, OVERRIDE, Installation
+from provision.domain.adoption import OURS, OVERRIDE, PLACE, Installation
 from provision.domain.dotenv import DotenvError, last, meaning
 
 LABELS = (
@@ -39,6 +39,20 @@ class Installations(FactBase[list[Installation]]):
             for image, project, folder in found
             if re.search(r"(^|/)langgenius/dify-api([:@]|$)", image)
         ]
+
+
+class RememberedFolder(FactBase[str]):
+    """The clone of the Dify that was adopted before; empty when none was."""
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def command(self, path: str = PLACE) -> StringCommand:
+        return StringCommand("cat", QuoteString(path), "2>/dev/null; true")
+
+    def process(self, output: list[str]) -> str:
+        return output[0].strip() if output else ""
 
 
 class MadeByHand(FactBase[bool]):

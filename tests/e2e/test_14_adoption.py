@@ -122,6 +122,16 @@ def test_what_was_ended_is_started_and_nothing_else(on: On, adopted: dict[str, s
     assert ask(adopted)["answer"].strip()
 
 
+def test_after_compose_down_it_comes_back_where_it_stands(on: On, adopted: dict[str, str]) -> None:
+    talk = ask(adopted)["conversation_id"]
+    on("dify-wsl", "sh", "-c", f"cd {DOCKER} && docker compose down --timeout 5 2>&1")
+    run = apply(*OWNER)
+    assert run.code == 0, run.output[-6000:]
+    assert run.changed == {"Dify | Start Dify": ["dify-wsl"]}
+    assert talk in conversations(adopted)
+    assert "dify" not in on("dify-wsl", "ls", "/opt").split()
+
+
 def test_it_is_taken_over_when_the_owner_says_so(on: On, adopted: dict[str, str]) -> None:
     take_over = setting(dify={"admin_email": EMAIL, "take_over": True})
     talk = ask(adopted)["conversation_id"]

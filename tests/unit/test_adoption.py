@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from local_host import LocalHost
 from pyinfra.api import FactBase, FunctionCommand, StringCommand
 from pyinfra.api.exceptions import DeployError
 
 from provision.domain.adoption import FOLDER, AdoptionError, Installation, adopted, as_published
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.settings import DifySettings
-from provision.facts.adoption import ComposeProject, Installations, MadeByHand
+from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
 from provision.facts.docker import ComposeStack, Container, NginxVariables, Stack
 from provision.facts.git import CheckedOutTag
+from provision.operations import adoption as adoption_operations
 from provision.operations import dify_stack
 from tasks import adoption
 
@@ -118,6 +121,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
     def replace(**changed: Any) -> None:
         facts: dict[type[FactBase[Any]], Any] = {
             Installations: [HOME],
+            RememberedFolder: "",
             CheckedOutTag: "",
             ComposeStack: Stack(),
             ComposeProject: "docker",
@@ -139,6 +143,35 @@ def test_it_is_adopted_where_it_stands(on: Any) -> None:
     assert found.dify_url == "http://192.168.1.117:8080"
     on(Installations=[])
     assert adoption.adopted(settings()) == settings()
+
+
+def test_one_that_was_adopted_before_is_found_without_its_containers(on: Any) -> None:
+    on(Installations=[], RememberedFolder="/home/gx/dify")
+    assert adoption.adopted(settings()).dify.folder == "/home/gx/dify"
+    on(Installations=[HOME, OTHER], RememberedFolder="/home/gx/dify")
+    assert adoption.adopted(settings()).dify.folder == "/home/gx/dify"
+    on(Installations=[], RememberedFolder="/home/gx/dify", CheckedOutTag="1.16.1", MadeByHand=False)
+    assert adoption.adopted(settings()) == settings()
+    on(Installations=[Installation(HOME.folder, "bot")], RememberedFolder="/home/gx/dify")
+    with pytest.raises(DeployError, match="COMPOSE_PROJECT_NAME=bot"):
+        adoption.adopted(settings())
+
+
+def test_where_it_stands_is_noted_once(
+    here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adoption_operations, "host", here)
+    place = tmp_path / "lib/dify-folder"
+
+    def commands(folder: str) -> list[StringCommand]:
+        noted = adoption_operations.remembered._inner  # type: ignore[attr-defined]
+        return list(noted(folder=folder, place=str(place)))
+
+    assert commands(FOLDER) == []
+    for command in commands("/home/g x/dify"):
+        here.run_shell_command(command)
+    assert here.get_fact(RememberedFolder, path=str(place)) == "/home/g x/dify"
+    assert commands("/home/g x/dify") == []
 
 
 def test_one_that_is_taken_over_gets_our_ports(on: Any) -> None:

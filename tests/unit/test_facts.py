@@ -12,7 +12,7 @@ from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.adoption import OVERRIDE, Installation
 from provision.domain.model_files import ModelFiles
-from provision.facts.adoption import ComposeProject, Installations, MadeByHand
+from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
 from provision.facts.backup import Backups, Note, PackedParts, ProjectImages, ProjectMounts, VolumePlace
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import (
@@ -75,6 +75,7 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (VolumePlace, {"volume": "no-such-volume"}),
         (Note, {"path": "/no/such file"}),
         (Installations, {}),
+        (RememberedFolder, {"path": "/no/such file"}),
         (MadeByHand, {"folder": "/no/such folder"}),
     ],
 )

@@ -13,7 +13,7 @@ from provision.domain.listeners import Published
 from provision.domain.portproxy import Rule
 from provision.domain.windows_door import Settings
 from provision.domain.windows_ports import Process, WindowsPorts
-from provision.facts.adoption import Installations, MadeByHand
+from provision.facts.adoption import Installations, MadeByHand, RememberedFolder
 from provision.facts.docker import DockerDesktop, NginxVariables
 from provision.facts.git import CheckedOutTag
 from provision.facts.listeners import Listeners, PublishedPorts
@@ -58,6 +58,7 @@ class Windows:
             DoorSettings: Settings(allowed_ports=[80, 81, 443]),
             NginxVariables: {},
             Installations: [],
+            RememberedFolder: "",
             MadeByHand: False,
             CheckedOutTag: "",
         } | facts
