@@ -67,9 +67,14 @@ def publish(docker: Docker, images: Mapping[str, str]) -> None:
 
 def _push(docker: Docker, name: str, tag: str) -> None:
     ip, port = PUBLISHED
-    path = name.removeprefix(f"{WEAVIATE}/")
-    # Docker Hub keeps images without an owner under "library".
-    target = f"{ip}:{port}/{path if '/' in path else f'library/{path}'}"
+    target = f"{ip}:{port}/{path_of(name)}"
     docker.run("tag", tag, target)
     docker.run("push", "--quiet", target)
     docker.run("rmi", target)
+
+
+def path_of(name: str) -> str:
+    """Where an engine looks in this registry for an image of a compose file."""
+    path = name.removeprefix(f"{WEAVIATE}/")
+    # Docker Hub keeps images without an owner under "library".
+    return path if "/" in path else f"library/{path}"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.dify import images, repository
+from lab.surroundings import registry
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 AGENTS = {"agent_backend", "local_sandbox", "agent_ssrf_proxy"}
@@ -127,6 +128,18 @@ def test_the_lab_has_the_images_of_every_version_and_no_others(configured: dict[
     assert set(named) == {image.name for image in images.IMAGES}
     api = {image.name: image.dockerfile() for image in images.IMAGES}["langgenius/dify-api:1.15.0"]
     assert "ENV STANDIN_VERSION=1.15.0\n" in api
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("nginx:latest", "library/nginx:latest"),
+        ("langgenius/dify-api:1.15.0", "langgenius/dify-api:1.15.0"),
+        ("cr.weaviate.io/semitechnologies/weaviate:1.39.2", "semitechnologies/weaviate:1.39.2"),
+    ],
+)
+def test_where_an_engine_looks_for_an_image(name: str, path: str) -> None:
+    assert registry.path_of(name) == path
 
 
 def test_up_to_the_split_only_listed_variables_reach_a_container(configured: dict[str, Any]) -> None:
