@@ -36,4 +36,7 @@ def adopted(deployment: Deployment) -> Deployment:
         raise DeployError(f"{host.name}: {problem}")
     if not as_it_is(dify):
         return deployment
-    return adoption.as_published(deployment, host.get_fact(NginxVariables, folder=compose_dir(dify)))
+    kept = adoption.as_published(deployment, host.get_fact(NginxVariables, folder=compose_dir(dify)))
+    for line in adoption.other_ports(dify, kept.dify):
+        logger.warning(f"{host.print_prefix}{line}")
+    return kept

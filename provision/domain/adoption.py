@@ -120,3 +120,13 @@ def as_published(deployment: Deployment, variables: Mapping[str, str]) -> Deploy
         url = url_with_port(f"http://{address}", port) if parts.scheme == "http" else url
     ports = {"port": port, "ssl_port": ssl_port}
     return replace(deployment, dify=dify.model_copy(update=ports), dify_url=url)
+
+
+def other_ports(settings: DifySettings, kept: DifySettings) -> list[str]:
+    """Where an installation publishes other ports than the settings say, one line each."""
+    ports = (("port", settings.port, kept.port), ("ssl_port", settings.ssl_port, kept.ssl_port))
+    return [
+        f"Dify keeps its port {has}; dify.{name} is {wanted}"
+        for name, wanted, has in ports
+        if wanted not in (AUTO, has)
+    ]

@@ -124,7 +124,7 @@ def settings(*, deployment: Deployment) -> Commands:
         if owner:
             _warn_of_published_secrets(version, owner)
         if owner and as_it_is(dify) and not _another_version(dify):
-            _tell_what_differs(deployment, version, owner)
+            _tell_what_differs(deployment, version, owner, override)
     except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
         yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
         return
@@ -228,15 +228,18 @@ def _warn_of_published_secrets(version: EnvFolder, owner: EnvFolder) -> None:
         logger.warning(f"{host.print_prefix}everybody knows {' and '.join(variables)} of this Dify: {change}")
 
 
-def _tell_what_differs(deployment: Deployment, version: EnvFolder, owner: EnvFolder) -> None:
-    """What taking over an installation would change in its ``.env``.
+def _tell_what_differs(
+    deployment: Deployment, version: EnvFolder, owner: EnvFolder, override: str | None
+) -> None:
+    """What taking over an installation would change in its files.
 
     Raises:
         DotenvError: Compose would refuse one of the files.
     """
     dify = deployment.dify
     result = merged(version, owner, version, managed(dify, deployment.dify_url, version))
-    lines = [*shown(result.changes, private=dify.env), f"+ {OVERRIDE}"]
+    lines = [*shown(result.changes, private=dify.env)]
+    lines.append(f"+ {OVERRIDE}" + (", once yours is moved away" if override is not None else ""))
     logger.warning(
         f"{host.print_prefix}{dify.folder} was set up by hand and runs on as it is. dify.take_over = True "
         "would make its containers anew, with:\n  " + "\n  ".join(lines)

@@ -11,7 +11,7 @@ from local_host import LocalHost
 from pyinfra.api import FactBase, FunctionCommand, StringCommand
 from pyinfra.api.exceptions import DeployError
 
-from provision.domain.adoption import FOLDER, AdoptionError, Installation, adopted, as_published
+from provision.domain.adoption import FOLDER, AdoptionError, Installation, adopted, as_published, other_ports
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.settings import DifySettings
 from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
@@ -90,6 +90,14 @@ def test_it_keeps_its_ports(
 ) -> None:
     found = as_published(settings(**dify), variables)
     assert (found.dify.port, found.dify.ssl_port, found.dify_url) == (port, ssl_port, url)
+
+
+def test_a_port_that_it_keeps_against_the_settings_is_told() -> None:
+    variables = {"EXPOSE_NGINX_PORT": "8085", "EXPOSE_NGINX_SSL_PORT": "8443"}
+    for port, told in ((81, ["Dify keeps its port 8085; dify.port is 81"]), ("auto", []), (8085, [])):
+        given = settings(port=port)
+        lines = other_ports(given.dify, as_published(given, variables).dify)
+        assert lines == [*told, "Dify keeps its port 8443; dify.ssl_port is 443"]
 
 
 class Machine:

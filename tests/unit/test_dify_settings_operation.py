@@ -223,6 +223,7 @@ def test_an_override_of_the_owners_is_left_and_stops_who_takes_over(
     override = notes / "docker/docker-compose.override.yaml"
     override.write_text("services: {}\n")
     assert not run(notes, version="1.3.1")
+    assert "+ docker-compose.override.yaml, once yours is moved away" in said.text
     with pytest.raises(PyinfraError):
         run(notes, version="1.3.1", take_over=True)
     assert override.read_text() == "services: {}\n"
