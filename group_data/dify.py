@@ -4,7 +4,8 @@ dify = {
     # One pinned release. A running installation of another one is reported and left alone.
     "version": "1.16.1",
     "repository": "https://github.com/langgenius/dify.git",
-    # In the Linux file system: PostgreSQL breaks on a Windows drive (/mnt/c).
+    # In the Linux file system: PostgreSQL breaks on a Windows drive (/mnt/c). A Dify that runs from another
+    # folder is gone on with there, unless you name one of your own here.
     "folder": "/opt/dify",
     # Ports that Dify's nginx publishes. 80 is taken on many Windows machines; "auto" takes the first free
     # one of 80, 81, 8081, 8082, … and keeps it. A taken port is refused before anything is touched.
@@ -36,6 +37,9 @@ dify = {
     "pip_mirror_url": None,
     # Models that this tool connected and that left the inventory are told; True removes them from Dify.
     "prune": False,
+    # A Dify that somebody set up by hand runs on as it is, and what differs from these settings is told; True
+    # makes its .env and override follow them, and its containers anew.
+    "take_over": False,
     # More variables for Dify's .env; one that is taken out here stays there.
     "env": {},
     # Seconds that the first start may take, images and migrations included.

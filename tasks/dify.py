@@ -8,6 +8,7 @@ from pyinfra.facts.server import LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment
 from provision.operations import apt, dify, dify_stack
+from provision.operations.adoption import remembered
 from provision.operations.unfinished import nothing_unfinished
 
 # The distributions' own engines. Debian has Compose 2 since 13; on older ones "Find Docker" says what to do.
@@ -40,6 +41,7 @@ def install_dify(deployment: Deployment) -> None:
     if host.name != deployment.dify_host:
         return
     nothing_unfinished(name="Find nothing unfinished")
+    remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     dify_stack.clone(name="Clone Dify", dify=deployment.dify)
     dify_stack.settings(name="Write Dify's .env and override", deployment=deployment)
     dify_stack.up(name="Start Dify", dify=deployment.dify)

@@ -31,15 +31,20 @@ from provision.facts.windows_network import PortsOfWindows
 from provision.operations.dify_stack import compose_dir
 from provision.operations.windows import way_to_the_lan
 from provision.operations.windows_door import UNREADABLE_SETTINGS
+from tasks.adoption import adopted
 
 
 def resolved(deployment: Deployment) -> Deployment:
-    """The deployment with a number where ``dify.port`` is "auto"; on other hosts than Dify's, as it is.
+    """The deployment as it is on Dify's host: with the folder and the ports of a Dify that somebody set up by
+    hand, or with a number where ``dify.port`` is "auto".
 
     Raises:
-        DeployError: no port that "auto" tries is free.
+        DeployError: no port that "auto" tries is free, or there is a Dify that cannot be gone on with.
     """
-    if host.name != deployment.dify_host or deployment.dify.port != AUTO:
+    if host.name != deployment.dify_host:
+        return deployment
+    deployment = adopted(deployment)
+    if deployment.dify.port != AUTO:
         return deployment
     kept = published_port(_variables(deployment.dify))
     allowed = _allowed(deployment)

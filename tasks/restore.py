@@ -6,6 +6,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from provision.domain.deployment import Deployment
+from provision.operations.adoption import remembered
 from provision.operations.restore import finished, put_back
 
 
@@ -17,6 +18,7 @@ def restore_dify(deployment: Deployment, backup: str | None) -> None:
         backup: its name on the host, or the folder here that it was fetched to.
     """
     if host.name == deployment.dify_host:
+        remembered(name="Note where Dify stands", folder=deployment.dify.folder)
         put_back(name="Put the backup back", dify=deployment.dify, backup=backup)
 
 

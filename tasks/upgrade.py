@@ -6,6 +6,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from provision.operations import upgrade
+from provision.operations.adoption import remembered
 from provision.operations.backup import thinned_out
 
 
@@ -15,6 +16,7 @@ def upgrade_dify(wanted: upgrade.Wanted) -> None:
     deployment = wanted.deployment
     if host.name != deployment.dify_host:
         return
+    remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     upgrade.allowed(name="Look at what lies between", wanted=wanted)
     upgrade.answering(name="Ask the bot before anything changes", wanted=wanted)
     upgrade.made_ready(name="Make the new release ready beside the running one", wanted=wanted)

@@ -11,10 +11,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab import base_images, paths, recipes
+from lab.dify.repository import VERSIONS
 from lab.docker import LABEL, RECIPE_LABEL, Docker
 from lab.steps import step
 
@@ -23,7 +25,7 @@ HERE = Path(__file__).parent
 CONTEXT = HERE / "images"
 PACKAGE = HERE / "standin"
 REQUIREMENTS = CONTEXT / "requirements.txt"
-VERSION = "1.16.1"
+WITH_AGENTS = ("1.16.1", "1.17.1")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Image:
         port: the one it is known to listen on; ``None`` when nobody has to know.
         folder: its working directory.
         stop_signal: what ends it in good order.
+        version: of Dify that it says it is, where that matters.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Image:
     port: int | None = None
     folder: str = "/"
     stop_signal: str = "SIGTERM"
+    version: str | None = None
 
     @property
     def tag(self) -> str:
@@ -59,21 +63,34 @@ class Image:
             f"ENTRYPOINT {json.dumps(self.entrypoint)}",
             f"CMD {json.dumps(self.command)}",
         ]
-        return "\n".join([*lines, *([f"EXPOSE {self.port}"] if self.port else [])]) + "\n"
+        lines += [f"EXPOSE {self.port}"] if self.port else []
+        lines += [f"ENV STANDIN_VERSION={self.version}"] if self.version else []
+        return "\n".join(lines) + "\n"
 
 
-def _role(name: str, role: str, port: int, folder: str = "/app") -> Image:
-    return Image(name, ("python3", "-m", "standin", role), port=port, folder=folder)
+def _role(name: str, role: str, port: int, folder: str = "/app", version: str | None = None) -> Image:
+    return Image(name, ("python3", "-m", "standin", role), port=port, folder=folder, version=version)
+
+
+def _released(version: str) -> Iterator[Image]:
+    """The images that have a release's own number."""
+    yield _role(f"langgenius/dify-api:{version}", "api", 5001, "/app/api", version)
+    yield _role(f"langgenius/dify-web:{version}", "web", 3000)
+    if version in WITH_AGENTS:
+        yield _role(f"langgenius/dify-agent-backend:{version}", "agent_backend", 5050)
+        yield _role(f"langgenius/dify-agent-local-sandbox:{version}", "local_sandbox", 5004)
 
 
 IMAGES = (
-    _role(f"langgenius/dify-api:{VERSION}", "api", 5001, "/app/api"),
-    _role(f"langgenius/dify-web:{VERSION}", "web", 3000),
-    _role("langgenius/dify-sandbox:0.2.15", "sandbox", 8194),
-    _role("langgenius/dify-plugin-daemon:0.6.3-local", "plugin_daemon", 5002),
-    _role(f"langgenius/dify-agent-backend:{VERSION}", "agent_backend", 5050),
-    _role(f"langgenius/dify-agent-local-sandbox:{VERSION}", "local_sandbox", 5004),
+    *(image for version in VERSIONS for image in _released(version)),
+    *(_role(f"langgenius/dify-sandbox:{number}", "sandbox", 8194) for number in ("0.2.11", "0.2.15")),
+    *(
+        _role(f"langgenius/dify-plugin-daemon:{number}-local", "plugin_daemon", 5002)
+        for number in ("0.0.9", "0.6.3", "0.6.10")
+    ),
+    _role("semitechnologies/weaviate:1.19.0", "weaviate", 8080),
     _role("semitechnologies/weaviate:1.27.0", "weaviate", 8080),
+    _role("cr.weaviate.io/semitechnologies/weaviate:1.39.2", "weaviate", 8080),
     # PostgreSQL's fast shutdown, as in the official image.
     Image("postgres:15-alpine", ("postgres-entrypoint",), ("postgres",), 5432, stop_signal="SIGINT"),
     Image("redis:6-alpine", command=("redis-server",), port=6379, folder="/data"),
@@ -84,7 +101,7 @@ IMAGES = (
 
 
 def ensure(docker: Docker) -> dict[str, str]:
-    """Have every image that Dify's compose file names; Debian bookworm's base image must be there.
+    """Have every image that Dify's compose files name; Debian bookworm's base image must be there.
 
     Returns:
         Name as in the compose file → tag on this machine.

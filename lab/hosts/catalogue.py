@@ -26,6 +26,7 @@ from lab.base_images import tag
 from lab.containers import LAN, Container, name_of
 from lab.docker import File
 from lab.hosts import drive_c, images, keys
+from lab.surroundings import registry
 
 # Everything that systemd and a nested Docker Engine need. Not --privileged: that also asks for
 # CAP_SYS_RESOURCE, which a machine that is a container itself may not have to give.
@@ -115,9 +116,11 @@ def _pip_file() -> dict[str, File]:
 
 def _dify_wsl(real_dify: bool) -> Container:
     files = _login(paths.WINDOWS_KEY)
+    names: tuple[str, ...] = ()
     if not real_dify:
-        registry = f"{REGISTRY.ip}:5000"
-        engine = {"registry-mirrors": [f"http://{registry}"], "insecure-registries": [registry]}
+        names = (f"--add-host={registry.WEAVIATE}:{REGISTRY.ip}",)
+        plain = [f"{REGISTRY.ip}:{registry.PORT}", registry.WEAVIATE]
+        engine = {"registry-mirrors": [f"http://{plain[0]}"], "insecure-registries": plain}
         github = f'[url "git://{GIT_SERVER.ip}/"]\n\tinsteadOf = https://github.com/langgenius/\n'
         files |= {
             "/etc/docker/daemon.json": File(json.dumps(engine, indent=2) + "\n"),
@@ -128,6 +131,7 @@ def _dify_wsl(real_dify: bool) -> Container:
         images.WSL,
         options=(
             *SYSTEMD,
+            *names,
             # Volumes, since overlay2 cannot stack on the container's own overlay.
             "--volume=/var/lib/docker",
             "--volume=/var/lib/containerd",

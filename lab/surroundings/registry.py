@@ -1,4 +1,4 @@
-"""The image registry: stands where the Dify host looks for a mirror of Docker Hub."""
+"""The image registry: a mirror of Docker Hub for the Dify host, and in the place of Weaviate's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from lab.docker import Docker, File
 from lab.steps import step
 from lab.surroundings.images import SERVICES
 
-PORT = 5000
+PORT = 80  # where an engine looks for a registry without TLS
+WEAVIATE = "cr.weaviate.io"
 # The engine pushes through its own loopback: the one place where every Docker accepts a registry without TLS.
 PUBLISHED = ("127.0.0.1", 43522)
 STORAGE = paths.CACHE / "registry"
@@ -47,7 +48,7 @@ def serve(docker: Docker) -> None:
 
 
 def publish(docker: Docker, images: Mapping[str, str]) -> None:
-    """Push images under the names that Docker Hub would serve them by.
+    """Push images under the names that their registries would serve them by.
 
     Args:
         images: names as in a compose file, e.g. ``langgenius/dify-api:1.16.1`` or ``nginx:latest``, to the
@@ -66,8 +67,14 @@ def publish(docker: Docker, images: Mapping[str, str]) -> None:
 
 def _push(docker: Docker, name: str, tag: str) -> None:
     ip, port = PUBLISHED
-    # Docker Hub keeps images without an owner under "library".
-    target = f"{ip}:{port}/{name if '/' in name else f'library/{name}'}"
+    target = f"{ip}:{port}/{path_of(name)}"
     docker.run("tag", tag, target)
     docker.run("push", "--quiet", target)
     docker.run("rmi", target)
+
+
+def path_of(name: str) -> str:
+    """Where an engine looks in this registry for an image of a compose file."""
+    path = name.removeprefix(f"{WEAVIATE}/")
+    # Docker Hub keeps images without an owner under "library".
+    return path if "/" in path else f"library/{path}"

@@ -24,14 +24,20 @@ class ContainerState(Protocol):
     def started_at(self) -> str: ...
 
 
-def differences(wanted: Mapping[str, str], containers: Mapping[str, ContainerState]) -> list[str]:
-    """One line for each service that ``docker compose up`` would have to touch."""
+def differences(
+    wanted: Mapping[str, str], containers: Mapping[str, ContainerState], *, recreate: bool = True
+) -> list[str]:
+    """One line for each service that ``docker compose up`` would have to touch.
+
+    Args:
+        recreate: ``False`` with ``--no-recreate``: what runs from an older definition stays.
+    """
     found = []
     for service, config_hash in sorted(wanted.items()):
         container = containers.get(service)
         if container is None:
             found.append(f"{service} does not exist")
-        elif container.config_hash != config_hash:
+        elif recreate and container.config_hash != config_hash:
             found.append(f"{service} was made from another definition")
         elif container.status != "running" and not _done(service, container):
             found.append(f"{service} is {container.status}")

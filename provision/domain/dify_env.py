@@ -11,6 +11,7 @@ from provision.domain.published_secrets import NEVER_FOLLOW
 from provision.domain.settings import DifySettings
 
 PUBLISHED_PORT = "EXPOSE_NGINX_PORT"
+PUBLISHED_SSL_PORT = "EXPOSE_NGINX_SSL_PORT"
 HTTPS = "NGINX_HTTPS_ENABLED"
 
 
@@ -51,7 +52,7 @@ def addresses(public_url: str) -> dict[str, str]:
 def _others(dify: DifySettings) -> dict[str, str]:
     return {
         PUBLISHED_PORT: str(dify.port),
-        "EXPOSE_NGINX_SSL_PORT": str(dify.ssl_port),
+        PUBLISHED_SSL_PORT: str(dify.ssl_port),
         # Published only when asked for (the override resets it otherwise); 5003 is Dify's own default.
         "EXPOSE_PLUGIN_DEBUGGING_PORT": str(dify.plugin_debugging_port or 5003),
         # A plugin's packages come from PyPI on its first start; 120 s of silence are too few on a slow line.
@@ -63,12 +64,12 @@ def _others(dify: DifySettings) -> dict[str, str]:
     }
 
 
-def published_port(variables: Mapping[str, str]) -> int | None:
-    """The port that a ``.env`` has nginx publish; ``None`` when it names none.
+def published_port(variables: Mapping[str, str], variable: str = PUBLISHED_PORT) -> int | None:
+    """A port that a ``.env`` has nginx publish; ``None`` when it names none.
 
     An owner's own file may bind an address as well (``127.0.0.1:8080``).
     """
-    found = re.fullmatch(r"(?:[\d.]+:|\[[0-9A-Fa-f:.]+\]:)?(\d+)", variables.get(PUBLISHED_PORT, ""))
+    found = re.fullmatch(r"(?:[\d.]+:|\[[0-9A-Fa-f:.]+\]:)?(\d+)", variables.get(variable, ""))
     return int(found[1]) if found else None
 
 

@@ -222,6 +222,7 @@ class DifySettings(Settings):
     plugin_package: Text | None = None
     pip_mirror_url: HttpUrl | None = None
     prune: bool = False
+    take_over: bool = False
     env: Environment = {}
     start_timeout: Seconds = 900
     backup: BackupSettings = BackupSettings()

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.dify_env import HTTPS, PUBLISHED_PORT
+from provision.domain.dify_env import HTTPS, PUBLISHED_PORT, PUBLISHED_SSL_PORT
 from provision.domain.dotenv import DotenvError, last, meaning
 
 INSPECT = (
@@ -170,8 +170,9 @@ class NginxVariables(FactBase[dict[str, str]]):
         return {}
 
     def command(self, folder: str) -> StringCommand:
+        names = "|".join((PUBLISHED_PORT, PUBLISHED_SSL_PORT, HTTPS))
         return StringCommand(
-            f"grep -sE '^[[:space:]]*(export[[:space:]]+)?({PUBLISHED_PORT}|{HTTPS})[[:space:]]*='",
+            f"grep -sE '^[[:space:]]*(export[[:space:]]+)?({names})[[:space:]]*='",
             QuoteString(f"{folder}/.env"), "|| true",
         )  # fmt: skip
 

@@ -28,7 +28,7 @@ from provision.domain.settings import DifySettings
 from provision.facts.backup import Backups, PackedParts, ProjectImages, ProjectMounts
 from provision.facts.git import CheckedOutTag
 from provision.facts.hardware import FolderSizes, FreeSpace
-from provision.operations.dify_stack import PROJECT, compose_dir
+from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, fail, program, put_text, run, run_visibly
 from provision.remote_file import read
@@ -57,7 +57,7 @@ def taken(*, dify: DifySettings) -> Commands:
 
 def _problems(host: Host, dify: DifySettings) -> Generator[str, None, None]:
     """What speaks against a backup; nothing has been stopped yet."""
-    mounts = host.get_fact(ProjectMounts, project=PROJECT)
+    mounts = host.get_fact(ProjectMounts, project=project(host, dify))
     wanted = parts(dify.folder, mounts)
     space = host.get_fact(FreeSpace, path=dify.backup.folder)
     if space:
@@ -92,10 +92,10 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
     """
     for problem in _problems(host, dify):
         raise StepError(problem)
-    mounts = host.get_fact(ProjectMounts, project=PROJECT)
+    mounts = host.get_fact(ProjectMounts, project=project(host, dify))
     wanted = parts(dify.folder, mounts)
     version = host.get_fact(CheckedOutTag, path=dify.folder)
-    images = host.get_fact(ProjectImages, project=PROJECT)
+    images = host.get_fact(ProjectImages, project=project(host, dify))
     folder, staged = dify.backup.folder, f"{dify.backup.folder}/{STAGED}"
     run(host, StringCommand("install -d -m 700", QuoteString(folder)), f"making {folder}")
     run_visibly(

@@ -11,6 +11,7 @@ from pyinfra.facts.files import Directory
 from pyinfra.operations import files
 
 from provision.domain import compose
+from provision.domain.adoption import OURS, OVERRIDE, SUBFOLDER
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import managed, merged
 from provision.domain.dotenv import DotenvError
@@ -20,6 +21,7 @@ from provision.domain.published_secrets import replaced_at_first, still_publishe
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
 from provision.domain.upgrades import pin_differs
+from provision.facts.adoption import ComposeProject, MadeByHand
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import ComposeStack, ComposeVersion, DockerDesktop
 from provision.facts.git import CheckedOutTag
@@ -30,23 +32,28 @@ from provision.operations.watched import watched
 from provision.remote_file import read
 from provision.templates import render
 
-PROJECT = "docker"  # compose names a project after its folder, as in the official start
-# Of this project; it has Python, and stands in the networks that model requests leave from.
-API_CONTAINER = f"{PROJECT}-api-1"
 MINIMUM_COMPOSE = (2, 24)
 
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
 
 
-OVERRIDE = "docker-compose.override.yaml"
-OURS = "# Merged by the plain `docker compose` form. Changed by dify-vllm-deploy"
 STEP = "Write Dify's .env"
 # What a database keeps, with the password that it was made with.
 DATA = ("volumes/db/data", "volumes/mysql/data")
 
 
 def compose_dir(dify: DifySettings) -> str:
-    return f"{dify.folder}/docker"
+    return f"{dify.folder}{SUBFOLDER}"
+
+
+def project(host: Host, dify: DifySettings) -> str:
+    """What compose calls the installation: after its folder, unless an owner's ``.env`` says otherwise."""
+    return host.get_fact(ComposeProject, folder=compose_dir(dify))
+
+
+def api_container(host: Host, dify: DifySettings) -> str:
+    """It has Python, and stands in the networks that model requests leave from."""
+    return f"{project(host, dify)}-api-1"
 
 
 @operation()
@@ -116,11 +123,16 @@ def settings(*, deployment: Deployment) -> Commands:
         override = read(host, f"{folder}/{OVERRIDE}")
         if owner:
             _warn_of_published_secrets(version, owner)
+        if owner and as_it_is(dify) and not _another_version(dify):
+            _tell_what_differs(deployment, version, owner, override)
     except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
         yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
         return
     if _another_version(dify):
         host.noop("another version, left as it is")
+        return
+    if as_it_is(dify):
+        host.noop("made by hand, left as it is")
         return
     if override is not None and not override.startswith(OURS):
         yield failure(
@@ -172,7 +184,7 @@ def settings(*, deployment: Deployment) -> Commands:
 
 @operation()
 def up(*, dify: DifySettings) -> Commands:
-    """Have every container run from its present definition.
+    """Have every container run from its present definition; one that somebody set up by hand just run.
 
     Args:
         dify: the folder.
@@ -181,8 +193,9 @@ def up(*, dify: DifySettings) -> Commands:
         host.noop("another version, left as it is")
         return
     folder = compose_dir(dify)
-    stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT, port=dify.port)
-    found = compose.differences(stack.wanted, stack.containers)
+    stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
+    kept = as_it_is(dify)
+    found = compose.differences(stack.wanted, stack.containers, recreate=not kept)
     if stack.wanted and not found:
         host.noop("every container is as defined")
     else:
@@ -190,10 +203,9 @@ def up(*, dify: DifySettings) -> Commands:
             host.log(line)
         inside = StringCommand("cd", QuoteString(folder), "&&")
         yield watched(StringCommand(inside, "docker compose pull --quiet --policy missing"), "pulling images")
-        yield watched(
-            StringCommand(inside, "docker compose --progress quiet up --detach"), "starting containers"
-        )
-        stack = host.get_fact(ComposeStack, folder=folder, project=PROJECT, port=dify.port)
+        start = "docker compose --progress quiet up --detach" + (" --no-recreate" if kept else "")
+        yield watched(StringCommand(inside, start), "starting containers")
+        stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
     if compose.nginx_is_stale(stack.containers, stack.door):
         yield StringCommand("docker compose restart nginx", _chdir=folder)
 
@@ -214,6 +226,29 @@ def env_files(host: Host, folder: str) -> EnvFolder | None:
 def _warn_of_published_secrets(version: EnvFolder, owner: EnvFolder) -> None:
     for variables, change in still_published(version, owner):
         logger.warning(f"{host.print_prefix}everybody knows {' and '.join(variables)} of this Dify: {change}")
+
+
+def _tell_what_differs(
+    deployment: Deployment, version: EnvFolder, owner: EnvFolder, override: str | None
+) -> None:
+    """What taking over an installation would change in its files.
+
+    Raises:
+        DotenvError: Compose would refuse one of the files.
+    """
+    dify = deployment.dify
+    result = merged(version, owner, version, managed(dify, deployment.dify_url, version))
+    lines = [*shown(result.changes, private=dify.env)]
+    lines.append(f"+ {OVERRIDE}" + (", once yours is moved away" if override is not None else ""))
+    logger.warning(
+        f"{host.print_prefix}{dify.folder} was set up by hand and runs on as it is. dify.take_over = True "
+        "would make its containers anew, with:\n  " + "\n  ".join(lines)
+    )
+
+
+def as_it_is(dify: DifySettings) -> bool:
+    """Whether somebody else has set Dify up, and its files and containers are left alone."""
+    return not dify.take_over and host.get_fact(MadeByHand, folder=compose_dir(dify))
 
 
 def _another_version(dify: DifySettings) -> bool:

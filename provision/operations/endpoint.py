@@ -25,7 +25,7 @@ from provision.endpoint import (
 from provision.facts.model import ModelFolder
 from provision.facts.service import ServiceLog
 from provision.keeper import KeeperUnavailableError, secret
-from provision.operations.dify_stack import API_CONTAINER
+from provision.operations.dify_stack import api_container
 from provision.operations.failing import failure
 from provision.operations.tunnel import tunnel_dir, tunnel_service
 from provision.operations.vllm import service_dir, service_name
@@ -93,9 +93,10 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
         host.noop("not proven on its own host")
         return
     width = _width(server)
+    inside = api_container(host, deployment.dify)
     opening = server.tunnel and inventory.get_host(server.host) not in state.failed_hosts
     try:
-        with http_client(host, server.endpoint, container=API_CONTAINER) as client:
+        with http_client(host, server.endpoint, container=inside) as client:
             client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             proof = progress.wait_for(
                 f"{server.settings.served_name} to answer through the tunnel",
@@ -136,7 +137,7 @@ def _mixed_up(error: AnotherModelError, server: ModelServer, deployment: Deploym
         return None
     mine, its = f"{server.role}.endpoint", f"{other.role}.endpoint"
     # Without a key: nobody but its own model is shown one.
-    with http_client(host, other.endpoint, container=API_CONTAINER) as client:
+    with http_client(host, other.endpoint, container=api_container(host, deployment.dify)) as client:
         swapped = server.settings.served_name in names(client, other.endpoint)
     what_to_do = (
         f"the endpoints of {server.role} and {other.role} are swapped: exchange {mine} and {its}"

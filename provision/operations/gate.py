@@ -12,7 +12,7 @@ from provision.domain.gate import gate, sockets
 from provision.domain.tunnel import NO_BRIDGE
 from provision.facts.docker import DockerBridge
 from provision.facts.listeners import Listeners, PublishedPorts
-from provision.operations.dify_stack import PROJECT
+from provision.operations.dify_stack import as_it_is, project
 from provision.operations.failing import failure
 from provision.operations.tunnel import ACCOUNT
 
@@ -40,7 +40,9 @@ def only_what_is_declared(*, deployment: Deployment) -> Generator[StringCommand,
     published = host.get_fact(PublishedPorts)
     found = sockets(listeners, published)
     bridge = host.get_fact(DockerBridge) or NO_BRIDGE
-    wanted = gate(deployment, host.name, project=PROJECT, bridge=bridge, tunnels=ACCOUNT)
+    # What somebody else has opened by hand is told, like all that is not ours.
+    ours = "" if as_it_is(deployment.dify) else project(host, deployment.dify)
+    wanted = gate(deployment, host.name, project=ours, bridge=bridge, tunnels=ACCOUNT)
     if others := wanted.others(found):
         host.log(f"public here, and not ours: {', '.join(others)}")
     if problems := list(wanted.problems(found)):

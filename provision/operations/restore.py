@@ -22,7 +22,7 @@ from provision.domain.unfinished import Unfinished
 from provision.facts.backup import Backups, VolumePlace
 from provision.facts.hardware import FreeSpace
 from provision.operations.backup import digest, manifest_of
-from provision.operations.dify_stack import PROJECT, compose_dir
+from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, fail, program, run, run_visibly
 from provision.operations.unfinished import forget, note, noted
@@ -151,7 +151,7 @@ def restore(host: Host, dify: DifySettings, manifest: Manifest) -> None:
         for word in (part.file, part.sha256, part.member, place)
     )
     backup = f"{dify.backup.folder}/{manifest.name}"
-    run_visibly(host, program("put_back.sh", backup, PROJECT, *words), "putting back")
+    run_visibly(host, program("put_back.sh", backup, project(host, dify), *words), "putting back")
 
 
 def discard(host: Host, dify: DifySettings, manifest: Manifest) -> None:
@@ -166,12 +166,13 @@ def discard(host: Host, dify: DifySettings, manifest: Manifest) -> None:
 
 def _places(host: Host, dify: DifySettings, manifest: Manifest) -> list[str]:
     """Where each part belongs: on another host its folder or Docker's may be another one."""
-    return [place_of(part, dify.folder) or _volume(host, part.volume) for part in manifest.parts]
+    return [place_of(part, dify.folder) or _volume(host, dify, part.volume) for part in manifest.parts]
 
 
-def _volume(host: Host, name: str) -> str:
-    short = name.removeprefix(f"{PROJECT}_")
-    labels = [f"com.docker.compose.project={PROJECT}", f"com.docker.compose.volume={short}"]
+def _volume(host: Host, dify: DifySettings, name: str) -> str:
+    owner = project(host, dify)
+    short = name.removeprefix(f"{owner}_")
+    labels = [f"com.docker.compose.project={owner}", f"com.docker.compose.volume={short}"]
     words = [word for label in labels for word in ("--label", label)]
     run(
         host,

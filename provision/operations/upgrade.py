@@ -21,7 +21,7 @@ from provision.keeper import KeeperUnavailableError
 from provision.operations.asking import ask
 from provision.operations.backup import manifest_of, pack
 from provision.operations.dify import client, meet_again
-from provision.operations.dify_stack import PROJECT, compose_dir
+from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.release import clear_away, is_ready, make_ready, take_its_place
 from provision.operations.restore import discard, restore, start
@@ -74,7 +74,8 @@ def allowed(*, wanted: Wanted) -> Commands:
     before = host.get_fact(CheckedOutTag, path=dify.folder)
     if env is None or before in ("", "?"):
         what = f"{dify.folder} is on no tag" if before else f"there is no installation in {dify.folder}"
-        yield failure(STEP, what, advice="deploy.py makes one")
+        advice = "Check out the tag of the release that runs there" if before else "deploy.py makes one"
+        yield failure(STEP, what, advice=advice)
         return
     if before == wanted.version:
         host.noop(f"Dify is {before}")
@@ -272,7 +273,7 @@ def proven(host: Host, deployment: Deployment, version: str) -> None:
 
     def waiting(line: str) -> None:
         host.log(line)
-        if host.get_fact(Restarts, project=PROJECT, service="api") >= TOO_MANY_RESTARTS:
+        if host.get_fact(Restarts, project=project(host, settings), service="api") >= TOO_MANY_RESTARTS:
             raise StepError("the api container ends again and again; its last words are above")
 
     meet_again()

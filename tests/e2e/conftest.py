@@ -59,9 +59,11 @@ class Run:
         }
 
 
-def pyinfra(*arguments: str, inventory: str = LAB, program: Sequence[str] = ("pyinfra",)) -> Run:
+def pyinfra(
+    *arguments: str, inventory: str = LAB, program: Sequence[str] = ("pyinfra",), deploy: str = "deploy.py"
+) -> Run:
     done = subprocess.run(
-        [*program, "--json", *arguments, inventory, "deploy.py"],
+        [*program, "--json", *arguments, inventory, deploy],
         capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200, check=False,
     )  # fmt: skip
     try:
@@ -73,6 +75,11 @@ def pyinfra(*arguments: str, inventory: str = LAB, program: Sequence[str] = ("py
 
 def apply(*arguments: str, inventory: str = LAB, program: Sequence[str] = ("pyinfra",)) -> Run:
     return pyinfra("-y", *arguments, inventory=inventory, program=program)
+
+
+def run(deploy: str, *arguments: str) -> Run:
+    """One of the other deploys: ``run("backup")``."""
+    return pyinfra("-y", *arguments, deploy=f"deploys/{deploy}.py")
 
 
 def plan(*arguments: str, inventory: str = LAB) -> Run:
@@ -182,8 +189,12 @@ def _killed_during(operation: str) -> str:
 
 @pytest.fixture(scope="session")
 def handover(converged: object, on: Callable[..., str]) -> dict[str, str]:
-    """Link, API address and key, as the owner reads them on the Dify host."""
     del converged
+    return handed_over(on)
+
+
+def handed_over(on: Callable[..., str]) -> dict[str, str]:
+    """Link, API address and key, as the owner reads them on the Dify host."""
     text = on("dify-wsl", "cat", "/etc/dify-vllm-deploy/handover.md")
     found = dict(re.findall(r"^\* (Chat link|API base|API key): (\S+)$", text, re.MULTILINE))
     assert set(found) == {"Chat link", "API base", "API key"}

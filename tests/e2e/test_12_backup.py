@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import stat
-import subprocess
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import LAB, SECRETS, Run, accept, apply, plan, setting, writes_at_the_door
+from conftest import SECRETS, accept, apply, plan, run, setting, writes_at_the_door
+from conversing import ask, conversations
 
 from lab import lifecycle
 
@@ -21,42 +20,6 @@ pytestmark = [pytest.mark.usefixtures("converged"), pytest.mark.full]
 On = Callable[..., str]
 BACKUPS = "/var/backups/dify-vllm-deploy"
 NOTE = "/var/lib/dify-vllm-deploy/unfinished.json"
-USER = f"drill-{uuid.uuid4()}"
-
-
-def run(deploy: str, *arguments: str) -> Run:
-    done = subprocess.run(
-        ["pyinfra", "--json", "-y", *arguments, LAB, f"deploys/{deploy}.py"],
-        capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=1200, check=False,
-    )  # fmt: skip
-    try:
-        report = json.loads(done.stdout)
-    except ValueError:
-        report = {}
-    return Run(done.returncode, report, done.stdout + done.stderr)
-
-
-def ask(handover: dict[str, str], conversation: str = "") -> dict[str, str]:
-    """A question by the API key, in a conversation that stays."""
-    answer = httpx.post(
-        f"{handover['API base']}/chat-messages",
-        headers={"Authorization": f"Bearer {handover['API key']}"},
-        json={"inputs": {}, "query": "你好", "user": USER, "response_mode": "blocking",
-              "conversation_id": conversation},
-        timeout=120,
-    )  # fmt: skip
-    assert answer.status_code == 200, answer.text
-    return {name: answer.json()[name] for name in ("answer", "conversation_id")}
-
-
-def conversations(handover: dict[str, str]) -> list[str]:
-    found = httpx.get(
-        f"{handover['API base']}/conversations",
-        params={"user": USER},
-        headers={"Authorization": f"Bearer {handover['API key']}"},
-    )
-    assert found.status_code == 200, found.text
-    return [each["id"] for each in found.json()["data"]]
 
 
 def backups(on: On) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lab.dify import images, repository
+from lab.surroundings import registry
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 AGENTS = {"agent_backend", "local_sandbox", "agent_ssrf_proxy"}
@@ -122,9 +123,23 @@ def test_images(configured: dict[str, Any], version: str, daemon: str, weaviate:
     assert services["weaviate"]["image"] == weaviate
 
 
-def test_the_lab_has_every_image_of_its_own_version(configured: dict[str, Any]) -> None:
-    wanted = {service["image"] for service in configured[images.VERSION]["services"].values()}
-    assert wanted <= {image.name for image in images.IMAGES}
+def test_the_lab_has_the_images_of_every_version_and_no_others(configured: dict[str, Any]) -> None:
+    named = [service["image"] for each in configured.values() for service in each["services"].values()]
+    assert set(named) == {image.name for image in images.IMAGES}
+    api = {image.name: image.dockerfile() for image in images.IMAGES}["langgenius/dify-api:1.15.0"]
+    assert "ENV STANDIN_VERSION=1.15.0\n" in api
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("nginx:latest", "library/nginx:latest"),
+        ("langgenius/dify-api:1.15.0", "langgenius/dify-api:1.15.0"),
+        ("cr.weaviate.io/semitechnologies/weaviate:1.39.2", "semitechnologies/weaviate:1.39.2"),
+    ],
+)
+def test_where_an_engine_looks_for_an_image(name: str, path: str) -> None:
+    assert registry.path_of(name) == path
 
 
 def test_up_to_the_split_only_listed_variables_reach_a_container(configured: dict[str, Any]) -> None:

@@ -28,6 +28,12 @@ def test_each_reason_is_said() -> None:
     assert found == ["api was made from another definition", "web does not exist"]
 
 
+def test_where_nothing_is_made_anew_only_what_does_not_run_counts() -> None:
+    wanted = {"api": "new", "web": "new", "redis": "h"}
+    found = {"api": container("old"), "web": container("old", status="exited")}
+    assert differences(wanted, found, recreate=False) == ["redis does not exist", "web is exited"]
+
+
 def test_nginx_knows_old_addresses_when_it_is_older_than_what_it_forwards_to() -> None:
     older = {"nginx": container(at=EARLY), "api": container(at=LATE)}
     assert nginx_is_stale(older, [502, 200])

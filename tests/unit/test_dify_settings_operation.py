@@ -16,6 +16,7 @@ from pyinfra.api.operations import run_ops
 from pyinfra.context import ctx_state
 
 from lab.dify import repository
+from provision.domain.adoption import OURS
 from provision.domain.deployment import Deployment
 from provision.domain.dotenv import values
 from provision.domain.secrets import DIFY
@@ -173,3 +174,57 @@ def test_what_an_own_variable_holds_is_not_shown(clone: Path, said: pytest.LogCa
     assert "+ MINE=…" in said.text
     assert "hunter2" not in said.text
     assert values((clone / "docker/.env").read_text())["MINE"] == "hunter2"
+
+
+@pytest.fixture
+def notes(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As in the notes: 1.3.1, ``.env.example`` copied and then edited in place, both on port 81."""
+    monkeypatch.setattr(dify_stack, "secret", SECRETS.__getitem__)
+    folder = tmp_path / "by-hand"
+    subprocess.run(
+        ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--branch", "1.3.1", upstream, folder],
+        check=True,
+    )
+    example, env = folder / "docker/.env.example", folder / "docker/.env"
+    edited = example.read_text().replace("EXPOSE_NGINX_PORT=80", "EXPOSE_NGINX_PORT=81")
+    example.write_text(edited)
+    env.write_text(f"{edited}MINE=hunter2\n")
+    return folder
+
+
+def test_what_was_set_up_by_hand_is_told_and_left(notes: Path, said: pytest.LogCaptureFixture) -> None:
+    files = {path: path.read_bytes() for path in (notes / "docker").rglob("*") if path.is_file()}
+    assert not run(notes, version="1.3.1")
+    assert {path: path.read_bytes() for path in (notes / "docker").rglob("*") if path.is_file()} == files
+    assert "was set up by hand and runs on as it is. dify.take_over = True would make" in said.text
+    assert "~ APP_WEB_URL: empty → http://bot.lan:81" in said.text
+    assert "+ docker-compose.override.yaml" in said.text
+    assert "EXPOSE_NGINX_PORT" not in said.text
+    assert "everybody knows SECRET_KEY of this Dify" in said.text
+    assert "hunter2" not in said.text
+
+
+def test_what_is_taken_over_follows_the_settings_and_keeps_the_owners_lines(
+    notes: Path, said: pytest.LogCaptureFixture
+) -> None:
+    assert run(notes, version="1.3.1", take_over=True)
+    found = values((notes / "docker/.env").read_text())
+    assert (found["APP_WEB_URL"], found["MINE"]) == ("http://bot.lan:81", "hunter2")
+    assert found["DB_PASSWORD"] == "difyai123456"  # the data's own, whatever everybody knows
+    assert (notes / "docker/docker-compose.override.yaml").read_text().startswith(OURS)
+    said.clear()
+    assert not run(notes, version="1.3.1")  # from now on it is ours
+    assert "set up by hand" not in said.text
+
+
+def test_an_override_of_the_owners_is_left_and_stops_who_takes_over(
+    notes: Path, said: pytest.LogCaptureFixture
+) -> None:
+    override = notes / "docker/docker-compose.override.yaml"
+    override.write_text("services: {}\n")
+    assert not run(notes, version="1.3.1")
+    assert "+ docker-compose.override.yaml, once yours is moved away" in said.text
+    with pytest.raises(PyinfraError):
+        run(notes, version="1.3.1", take_over=True)
+    assert override.read_text() == "services: {}\n"
+    assert "is somebody's own" in said.text

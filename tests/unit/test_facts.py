@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pyinfra.api import FactBase, StringCommand
 
+from provision.domain.adoption import OVERRIDE, Installation
 from provision.domain.model_files import ModelFiles
+from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
 from provision.facts.backup import Backups, Note, PackedParts, ProjectImages, ProjectMounts, VolumePlace
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import (
@@ -34,6 +36,7 @@ from provision.facts.service import (
     SupervisorProgram,
     SystemdService,
 )
+from provision.templates import render
 
 
 def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
@@ -71,6 +74,9 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (Backups, {"folder": "/no/such folder"}),
         (VolumePlace, {"volume": "no-such-volume"}),
         (Note, {"path": "/no/such file"}),
+        (Installations, {}),
+        (RememberedFolder, {"path": "/no/such file"}),
+        (MadeByHand, {"folder": "/no/such folder"}),
     ],
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:
@@ -164,6 +170,29 @@ def test_a_work_tree_on_a_tag_and_on_none(tmp_path: Path) -> None:
     assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
 
 
+def test_a_commit_with_the_docker_folder_of_a_release_is_that_release(tmp_path: Path) -> None:
+    """As in a clone of the newest commit, which is seldom the release's own."""
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e"]
+    compose = tmp_path / "docker/docker-compose.yaml"
+    compose.parent.mkdir()
+
+    def commit(text: str) -> None:
+        compose.write_text(text)
+        for words in (["add", "."], ["commit", "-q", "--allow-empty", "-m", "m"]):
+            subprocess.run([*git, *words], check=True)
+
+    subprocess.run([*git, "init", "-q"], check=True)
+    released = "services:\n  api:\n    image: langgenius/dify-api:1.3.1\n"
+    commit(released)
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "?"  # it names a release that is no tag yet
+    subprocess.run([*git, "tag", "1.3.1"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "later"], check=True)
+    compose.write_text("edited in place\n")
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "1.3.1"
+    commit(f"{released}    restart: always\n")
+    assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
+
+
 @pytest.mark.parametrize(
     ("system", "code", "desktop"),
     [("Docker Desktop", 0, True), ("Debian GNU/Linux 13 (trixie)", 0, False), ("", 1, False)],
@@ -244,3 +273,46 @@ def test_compose() -> None:
     assert ComposeStack().process([]) == Stack()
     assert ComposeVersion().process(["v2.40.3-desktop.1"]) == "2.40.3-desktop.1"
     assert ComposeVersion().process([]) == ""
+
+
+def test_installations_are_known_by_their_api() -> None:
+    assert Installations().process([
+        "langgenius/dify-api:1.3.1 docker /home/gx/dify/docker",
+        "hub.example.com/langgenius/dify-api@sha256:ab docker /srv/my dify/docker",
+        "example/api:1 shop /srv/shop",
+    ]) == [
+        Installation("/home/gx/dify/docker", "docker"),
+        Installation("/srv/my dify/docker", "docker"),
+    ]  # fmt: skip
+
+
+def test_an_installation_without_our_override_was_made_by_hand(tmp_path: Path) -> None:
+    folder = tmp_path / "a dify" / "docker"
+    folder.mkdir(parents=True)
+    assert not ask(MadeByHand, folder=str(folder))  # not installed yet: ours are made from here
+    (folder / ".env").write_text("A=1\n")
+    assert ask(MadeByHand, folder=str(folder))
+    override = folder / OVERRIDE
+    override.write_text("services: {}\n")
+    assert ask(MadeByHand, folder=str(folder))
+    override.write_text(render(f"{OVERRIDE}.j2", desktop=False, plugin_debugging_port=None))
+    assert not ask(MadeByHand, folder=str(folder))
+
+
+@pytest.mark.parametrize(
+    ("env", "project"),
+    [
+        (None, "docker"),
+        ("A=1\n", "docker"),
+        ("COMPOSE_PROJECT_NAME=\n", "docker"),
+        ("COMPOSE_PROJECT_NAME=bot\n", "bot"),
+        ('export COMPOSE_PROJECT_NAME="my bot"\nCOMPOSE_PROJECT_NAME=bot # mine\n', "bot"),
+        ("COMPOSE_PROJECT_NAME='bot\n", "docker"),
+    ],
+)
+def test_what_compose_calls_a_folder(tmp_path: Path, env: str | None, project: str) -> None:
+    folder = tmp_path / "docker"
+    folder.mkdir()
+    if env is not None:
+        (folder / ".env").write_text(env)
+    assert ask(ComposeProject, folder=str(folder)) == project

@@ -13,7 +13,9 @@ from provision.domain.listeners import Published
 from provision.domain.portproxy import Rule
 from provision.domain.windows_door import Settings
 from provision.domain.windows_ports import Process, WindowsPorts
+from provision.facts.adoption import Installations, MadeByHand, RememberedFolder
 from provision.facts.docker import DockerDesktop, NginxVariables
+from provision.facts.git import CheckedOutTag
 from provision.facts.listeners import Listeners, PublishedPorts
 from provision.facts.windows import (
     DoorSettings,
@@ -24,8 +26,9 @@ from provision.facts.windows import (
     WslAddress,
 )
 from provision.facts.windows_network import NetworkingMode, PortsOfWindows
+from provision.operations import dify_stack
 from provision.operations import windows as windows_operations
-from tasks import ports
+from tasks import adoption, ports
 
 ADDRESS = "172.19.173.46"
 OURS = Rule("0.0.0.0", 81, ADDRESS, 81)
@@ -54,6 +57,10 @@ class Windows:
             TaskRegistered: True,
             DoorSettings: Settings(allowed_ports=[80, 81, 443]),
             NginxVariables: {},
+            Installations: [],
+            RememberedFolder: "",
+            MadeByHand: False,
+            CheckedOutTag: "",
         } | facts
 
     def get_fact(self, fact: type[FactBase[Any]], **arguments: Any) -> Any:
@@ -64,7 +71,7 @@ class Windows:
 @pytest.fixture
 def on(monkeypatch: pytest.MonkeyPatch) -> Any:
     def replace(facts: dict[type[FactBase[Any]], Any]) -> None:
-        for module in (ports, windows_operations):
+        for module in (ports, windows_operations, adoption, dify_stack):
             monkeypatch.setattr(module, "host", Windows(facts))
 
     return replace

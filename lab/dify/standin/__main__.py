@@ -11,7 +11,7 @@ from functools import partial
 import uvicorn
 from starlette.applications import Starlette
 
-from . import api, assembly, indexing, small, web
+from . import api, assembly, indexing, migration, small, web
 from .daemon import http
 from .settings import read
 
@@ -27,6 +27,8 @@ PORTS = {
 PORT_SETTINGS = {"api": "DIFY_PORT", "plugin_daemon": "SERVER_PORT", "sandbox": "SANDBOX_PORT"}
 BROKER = "redis://redis:6379/1"
 GRACE_SECONDS = 5
+
+log = logging.getLogger("standin")
 
 
 def main() -> None:
@@ -54,7 +56,15 @@ def main() -> None:
 
 
 def _api() -> Starlette:
-    return api.app(assembly.site(read(os.environ)))
+    site = assembly.site(read(os.environ))
+    try:
+        migration.migrate(site.store, site.settings)
+    except migration.MigrationError as error:
+        sys.exit(f"Database migration failed: {error}")
+    except Exception:
+        # No database, or a wrong password: serves nevertheless, and answers 500 (see `postgres`).
+        log.exception("Database migration skipped")
+    return api.app(site)
 
 
 def _worker() -> Callable[[], None]:

@@ -58,6 +58,8 @@ class Settings:
     offered: tuple[str, ...] = (OFFERED,)
     install_seconds: float = 3.0
     index_seconds: float = 1.0
+    migration_seconds: float = 2.0
+    failing_migrations: tuple[str, ...] = ()
 
     @property
     def https(self) -> bool:
@@ -74,13 +76,14 @@ def read(environment: Mapping[str, str]) -> Settings:
 
     ``STANDIN_MARKETPLACE`` (the lab's own) lists the identifiers that the marketplace offers, oldest first,
     separated by commas; ``unreachable`` makes it fail. ``STANDIN_INSTALL_SECONDS`` is how long an
-    installation takes, ``STANDIN_INDEX_SECONDS`` how long a document waits for its worker.
+    installation takes, ``STANDIN_INDEX_SECONDS`` how long a document waits for its worker,
+    ``STANDIN_MIGRATION_SECONDS`` how long the database of an older version takes to become this one's;
+    ``STANDIN_FAILING_MIGRATIONS`` lists the versions whose migration fails, separated by commas.
 
     Raises:
         ValueError: a number is none.
     """
     get = environment.get
-    offered = tuple(i.strip() for i in get("STANDIN_MARKETPLACE", OFFERED).split(",") if i.strip())
     return Settings(
         init_password=get("INIT_PASSWORD", ""),
         secret_key=get("SECRET_KEY", ""),
@@ -101,10 +104,16 @@ def read(environment: Mapping[str, str]) -> Settings:
         # The daemon itself is told its key under another name.
         daemon_key=get("SERVER_KEY") or get("PLUGIN_DAEMON_KEY", ""),
         verify_signatures=_true(get("FORCE_VERIFYING_SIGNATURE", "true")),
-        offered=offered,
+        offered=_listed(get("STANDIN_MARKETPLACE", OFFERED)),
         install_seconds=float(get("STANDIN_INSTALL_SECONDS") or 3),
         index_seconds=float(get("STANDIN_INDEX_SECONDS") or 1),
+        migration_seconds=float(get("STANDIN_MIGRATION_SECONDS") or 2),
+        failing_migrations=_listed(get("STANDIN_FAILING_MIGRATIONS", "")),
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def _true(text: str) -> bool:

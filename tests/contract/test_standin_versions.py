@@ -1,0 +1,64 @@
+"""The stand-in as one version or another: what it says it is, what it does with an older database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from standin_processes import container, free_port
+
+from lab.dify.standin import VERSION
+from lab.dify.standin.migration import MigrationError, migrate
+from lab.dify.standin.settings import Settings, read
+from lab.dify.standin.store import MemoryStore
+
+QUICK = Settings(migration_seconds=0)
+
+
+@pytest.mark.parametrize(("version", "dsl"), [("1.15.0", "0.6.0"), ("1.17.1", "0.7.0")])
+def test_a_container_says_what_its_image_is_of(tmp_path: Path, version: str, dsl: str) -> None:
+    settings = {"STANDIN_VERSION": version, "SECRET_KEY": "of-a-test"}
+    api = container("api", free_port(), settings, tmp_path / "log")
+    try:
+        answer = httpx.get(f"{api.url}/console/api/app-dsl-version", trust_env=False)
+        assert answer.headers["X-Version"] == version
+        assert answer.json() == {"app_dsl_version": dsl}
+    finally:
+        api.stop()
+
+
+def schema(store: MemoryStore) -> object:
+    row = store.get("schema", "only")
+    return row and row["version"]
+
+
+def test_a_new_database_is_of_the_version_at_once_and_an_older_one_after_a_while() -> None:
+    store = MemoryStore()
+    never = Settings(migration_seconds=float("nan"), failing_migrations=("1.15.0",))
+    migrate(store, never, "1.15.0")  # nothing to migrate: it does not even wait
+    assert schema(store) == "1.15.0"
+    migrate(store, never, "1.15.0")
+    migrate(store, QUICK, "1.16.1")
+    assert schema(store) == "1.16.1"
+
+
+def test_there_is_no_way_back() -> None:
+    store = MemoryStore()
+    migrate(store, QUICK, "1.16.1")
+    with pytest.raises(MigrationError, match=r"Can't locate revision identified by '1\.16\.1'"):
+        migrate(store, QUICK, "1.15.0")
+    migrate(store, QUICK, "1.17.1")
+    assert schema(store) == "1.17.1"
+
+
+def test_a_migration_that_is_to_fail_does_so_every_time_and_leaves_the_version() -> None:
+    told = read({"STANDIN_MIGRATION_SECONDS": "0.01", "STANDIN_FAILING_MIGRATIONS": f"1.0.0, {VERSION}"})
+    store = MemoryStore()
+    migrate(store, told, "1.15.0")
+    for _ in range(2):
+        with pytest.raises(MigrationError, match=rf"the migration to {VERSION} was told to fail"):
+            migrate(store, told)
+        assert schema(store) == "1.15.0"
+    migrate(store, QUICK)
+    assert schema(store) == VERSION
