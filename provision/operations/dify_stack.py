@@ -31,8 +31,8 @@ from provision.remote_file import read
 from provision.templates import render
 
 PROJECT = "docker"  # compose names a project after its folder, as in the official start
-# Of this project; it has Python, and stands in the networks that model requests leave from.
-API_CONTAINER = f"{PROJECT}-api-1"
+# Whose plugins call the models; and one in the same networks, for an image of it without Python.
+MODEL_CALLER, OTHER_CALLER = f"{PROJECT}-plugin_daemon-1", f"{PROJECT}-api-1"
 MINIMUM_COMPOSE = (2, 24)
 
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
