@@ -2,7 +2,8 @@
 
 It answers as the real Dify answered when it was recorded (``tests/contract/recordings``), for every route
 that the deploy uses. Where a docstring here says "recording", it means that file; "source" means Dify's
-public code at tag 1.16.1.
+public code at tag 1.16.1. Told to be an older version (``STANDIN_VERSION``), it signs in, keeps credentials
+and refuses as that one does, with the rest of its answers those of 1.16.1.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from starlette.routing import Route
 from .cache import Cache
 from .call import Call, route
 from .daemon.client import Daemon
+from .errors import FieldError
 from .settings import Settings
 from .store import Store
 
@@ -47,4 +48,14 @@ Table = Sequence[tuple[str, str, SiteHandler]]
 
 def bind(site: Site, table: Table, prefix: str = "") -> list[Route]:
     """Routes of one installation, from lines of methods, path and handler."""
-    return [route(methods, prefix + path, partial(handler, site)) for methods, path, handler in table]
+    return [route(methods, prefix + path, partial(_said, site, handler)) for methods, path, handler in table]
+
+
+def _said(site: Site, handler: SiteHandler, call: Call) -> Response:
+    """Refusals of single fields in the words of the version."""
+    try:
+        return handler(site, call)
+    except FieldError as refused:
+        if site.settings.since("1.11.0"):
+            raise
+        raise refused.before_1_11_0() if site.settings.since("1.8.0") else refused.before_1_8_0() from None

@@ -25,6 +25,28 @@ class ApiError(Exception):
         self.body = body
 
 
+class FieldError(ApiError):
+    """Input that does not fit.
+
+    Args:
+        body: as it is told since 1.11.0.
+        name, said: the first field that does not fit, and what older versions say of it.
+    """
+
+    def __init__(self, body: dict[str, Any], name: str, said: str) -> None:
+        super().__init__(400, body)
+        self.name = name
+        self.said = said
+
+    def before_1_11_0(self) -> ApiError:
+        """flask-restx's words for it."""
+        return ApiError(400, {"errors": {self.name: self.said}, "message": "Input payload validation failed"})
+
+    def before_1_8_0(self) -> ApiError:
+        """flask-restful's words for it."""
+        return ApiError(400, {"code": "invalid_param", "message": self.said, "params": self.name})
+
+
 def error(status: int, code: str, message: str) -> ApiError:
     """The general shape: code, message, status."""
     return ApiError(status, {"code": code, "message": message, "status": status})

@@ -175,11 +175,13 @@ def _rule(
     }  # fmt: skip
 
 
-TABLE = (
+LISTS = (
     ("GET", "/model-providers", signed_in(providers)),
     ("GET", f"{PREFIX}/models/parameter-rules", signed_in(parameter_rules)),
     ("GET", f"{PREFIX}/models", signed_in(listed)),
+    ("GET", "/models/model-types/{model_type}", signed_in(by_type)),
+)
+TABLE = (
     ("POST", f"{PREFIX}/models", signed_in(use_credential)),
     ("DELETE", f"{PREFIX}/models", signed_in(take_off)),
-    ("GET", "/models/model-types/{model_type}", signed_in(by_type)),
 )

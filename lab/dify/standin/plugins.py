@@ -59,7 +59,7 @@ def upgrade_marketplace(site: Site, call: Call) -> Response:
         _fetch(site, new)
         begun = site.daemon.upgrade(site.tenant_id(), old, new, "marketplace")
     provider.forget(site)
-    return JSONResponse({**begun, "task": None})
+    return _begun(site, begun)
 
 
 def upgrade_github(_: Site, __: Call) -> Response:
@@ -165,7 +165,15 @@ def _fetch(site: Site, identifier: str) -> dict[str, Any]:
 def _installing(site: Site, identifiers: list[str], source: str) -> Response:
     begun = site.daemon.install(site.tenant_id(), identifiers, source)
     provider.forget(site)
-    return JSONResponse({**begun, "task": None})
+    if begun["all_installed"] and not site.settings.since("1.11.0"):
+        raise invalid_param(
+            "PluginDaemonBadRequestError: plugin already installed\nfailed on plugin installation"
+        )
+    return _begun(site, begun)
+
+
+def _begun(site: Site, begun: dict[str, Any]) -> Response:
+    return JSONResponse({**begun, **({"task": None} if site.settings.since("1.15.0") else {})})
 
 
 def _named(plugin: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from . import VERSION
+
 # The one package that the lab's marketplace offers unless told otherwise; its checksum is the lab's own.
 OFFERED = (
     "langgenius/openai_api_compatible:0.0.63@55002e78b2ae58aa53d0266f8a43d00d25c70034e29126e2c8ad2f6c43b9468c"
@@ -36,6 +38,7 @@ class Redis:
 class Settings:
     """Settings of one container. Times are in seconds."""
 
+    version: str = VERSION
     init_password: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     console_api_url: str = ""
@@ -59,6 +62,10 @@ class Settings:
     install_seconds: float = 3.0
     index_seconds: float = 1.0
 
+    def since(self, version: str) -> bool:
+        """Whether this Dify is of the given version or newer."""
+        return _parts(self.version) >= _parts(version)
+
     @property
     def https(self) -> bool:
         """Whether cookies are Secure: both console URLs have to say https (source: ``libs/token.py``)."""
@@ -72,9 +79,10 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Settings from a container's environment.
 
-    ``STANDIN_MARKETPLACE`` (the lab's own) lists the identifiers that the marketplace offers, oldest first,
-    separated by commas; ``unreachable`` makes it fail. ``STANDIN_INSTALL_SECONDS`` is how long an
-    installation takes, ``STANDIN_INDEX_SECONDS`` how long a document waits for its worker.
+    The lab's own are ``STANDIN_VERSION``, the Dify to speak like, from 1.3.1 on; ``STANDIN_MARKETPLACE``, the
+    identifiers that the marketplace offers, oldest first, separated by commas (``unreachable`` makes it
+    fail); ``STANDIN_INSTALL_SECONDS``, how long an installation takes; ``STANDIN_INDEX_SECONDS``, how long a
+    document waits for its worker.
 
     Raises:
         ValueError: a number is none.
@@ -82,6 +90,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     get = environment.get
     offered = tuple(i.strip() for i in get("STANDIN_MARKETPLACE", OFFERED).split(",") if i.strip())
     return Settings(
+        version=get("STANDIN_VERSION", VERSION),
         init_password=get("INIT_PASSWORD", ""),
         secret_key=get("SECRET_KEY", ""),
         console_api_url=get("CONSOLE_API_URL", ""),
@@ -105,6 +114,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         install_seconds=float(get("STANDIN_INSTALL_SECONDS") or 3),
         index_seconds=float(get("STANDIN_INDEX_SECONDS") or 1),
     )
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def _true(text: str) -> bool:
