@@ -10,10 +10,11 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import older
 from .cache import Cache
 from .call import Call, route
 from .daemon.client import Daemon
-from .errors import FieldError
+from .errors import ApiError
 from .settings import Settings
 from .store import Store
 
@@ -52,10 +53,7 @@ def bind(site: Site, table: Table, prefix: str = "") -> list[Route]:
 
 
 def _said(site: Site, handler: SiteHandler, call: Call) -> Response:
-    """Refusals of single fields in the words of the version."""
     try:
         return handler(site, call)
-    except FieldError as refused:
-        if site.settings.since("1.11.0"):
-            raise
-        raise refused.before_1_11_0() if site.settings.since("1.8.0") else refused.before_1_8_0() from None
+    except ApiError as refused:
+        raise older.spoken(site.settings, refused, call.method) from None

@@ -38,13 +38,28 @@ class FieldError(ApiError):
         self.name = name
         self.said = said
 
-    def before_1_11_0(self) -> ApiError:
-        """flask-restx's words for it."""
-        return ApiError(400, {"errors": {self.name: self.said}, "message": "Input payload validation failed"})
 
-    def before_1_8_0(self) -> ApiError:
-        """flask-restful's words for it."""
-        return ApiError(400, {"code": "invalid_param", "message": self.said, "params": self.name})
+class PluginError(ApiError):
+    """The daemon's own complaint; it has no ``status``."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, {"code": "plugin_error", "message": message})
+        self.message = message
+
+
+class DaemonGoneError(ApiError):
+    """The daemon cannot be reached."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, invalid_param(message).body)
+
+
+class NotTextError(ApiError):
+    """A credential that is no text: an unhandled TypeError in the real one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(500, unknown_failure().body)
+        self.message = message
 
 
 def error(status: int, code: str, message: str) -> ApiError:
@@ -87,11 +102,6 @@ def server_failure() -> ApiError:
         "The server encountered an internal error and was unable to complete your request. Either the server "
         "is overloaded or there is an error in the application.",
     )
-
-
-def plugin_error(message: str) -> ApiError:
-    """The daemon's own complaint; it has no ``status``."""
-    return ApiError(400, {"code": "plugin_error", "message": message})
 
 
 def unsupported_media_type() -> ApiError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -68,7 +69,8 @@ def upgrade_github(_: Site, __: Call) -> Response:
 
 
 def tasks(site: Site, call: Call) -> Response:
-    check("ParserTasks", call.query, PAGE)
+    required = not site.settings.since("1.11.0")
+    check("ParserTasks", call.query, [replace(field, required=required) for field in PAGE])
     with management():
         return JSONResponse({"tasks": site.daemon.tasks(site.tenant_id())})
 
@@ -137,6 +139,11 @@ def marketplace_manifest(site: Site, call: Call) -> Response:
 def uninstall(site: Site, call: Call) -> Response:
     """Remove an installation; model credentials stay (recording "llm credentials after reinstall")."""
     given = check("ParserUninstall", call.json(), (Field("plugin_installation_id"),))
+    if not site.settings.since("1.15.0"):
+        with management():
+            there = [plugin["id"] for plugin in site.daemon.listed(site.tenant_id())]
+        if given["plugin_installation_id"] not in there:
+            raise invalid_param("PluginNotFoundError: plugin not found")
     with management():
         done = site.daemon.uninstall(site.tenant_id(), given["plugin_installation_id"])
     provider.forget(site)

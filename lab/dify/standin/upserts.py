@@ -8,6 +8,7 @@ from . import form, model_store, provider
 from .call import Call, no_content, result
 from .context import Site
 from .credentials import MODEL, PREFIX, VALUES, accepted, provider_level, validate
+from .errors import invalid_param, unknown_failure
 from .payload import Field, check
 from .session import signed_in
 
@@ -25,16 +26,15 @@ def show(site: Site, call: Call) -> Response:
 
 def write(site: Site, call: Call) -> Response:
     """Make the model, or give it other values, once the endpoint has accepted them."""
-    fields = (*MODEL, Field("config_from", required=False), VALUES)
-    given = call.json()
+    given = check("ParserPostModels", call.json(), (*MODEL, Field("config_from", required=False)))
     if given.get("config_from") == "predefined-model":  # only switches load balancing
-        check("ParserPostModels", given, fields[:-1])
         return result()
-    check("ParserPostModels", given, fields[:-1])
     provider.require(site, call.path["provider"])
     model_type, name = given["model_type"], given["model"]
     stored = model_store.current(site, model_type, name)
-    values = given["credentials"]
+    values = given.get("credentials")
+    if not isinstance(values, dict):
+        raise unknown_failure()
     if stored:
         values = form.revealed(values, stored["values"])
     values = accepted(site, model_type, name, values)
@@ -55,10 +55,19 @@ def remove(site: Site, call: Call) -> Response:
     return no_content()
 
 
+def for_all_models(site: Site, call: Call) -> Response:
+    """A provider's own credentials; the route takes all that stands behind the provider for its name."""
+    check("ParserProvider", call.json(), (VALUES,))
+    wanted = call.path["provider"]
+    if wanted.count("/") > provider.PROVIDER.count("/"):
+        raise invalid_param(f"Provider {wanted} does not exist.")
+    return provider_level(site, call)
+
+
 TABLE = (
     ("GET", f"{PREFIX}/models/credentials", signed_in(show)),
     ("POST", f"{PREFIX}/models/credentials/validate", signed_in(validate)),
     ("POST", f"{PREFIX}/models", signed_in(write)),
     ("DELETE", f"{PREFIX}/models", signed_in(remove)),
-    ("POST", f"{PREFIX}/credentials", signed_in(provider_level)),
+    ("POST", PREFIX, signed_in(for_all_models)),
 )
