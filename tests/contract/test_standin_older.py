@@ -6,11 +6,13 @@ them. Each recording is of one server, whose plugin daemon was stopped once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import standin_scope
 from standin_processes import Process, container, free_port, model_endpoint
 from standin_recording import Step, recorded
 from standin_replay import Outcome, Replay
@@ -37,30 +39,37 @@ KEYS = {
 }
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def version(request: pytest.FixtureRequest) -> str:
-    """A recorded version."""
-    return str(request.param)
-
-
 @pytest.fixture(scope="module")
-def outcomes(version: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Outcome]]:
-    """What became of every replayed step of its recording."""
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, list[Outcome]]]:
+    """Version to what became of every replayed step of its recording."""
     logs = tmp_path_factory.mktemp("standin")
     endpoint = model_endpoint(free_port(), logs / "models.log")
     try:
-        yield _replayed(version, endpoint, logs)
+        yield {version: _replayed(version, endpoint, logs) for version in VERSIONS}
     finally:
         endpoint.stop()
 
 
-def test_answers_are_those_of_the_real_dify(outcomes: list[Outcome]) -> None:
-    wrong = {f"{o.step.number} {o.step.name}": o.problems for o in outcomes if o.problems}
+@pytest.mark.parametrize("version", VERSIONS)
+def test_answers_are_those_of_the_real_dify(version: str, outcomes: dict[str, list[Outcome]]) -> None:
+    wrong = {f"{o.step.number} {o.step.name}": o.problems for o in outcomes[version] if o.problems}
     assert not wrong, "\n".join(f"{name}: {problems}" for name, problems in wrong.items())
 
 
-def test_most_steps_are_compared(version: str, outcomes: list[Outcome]) -> None:
-    assert sum(outcome.reason is None for outcome in outcomes) >= VERSIONS[version][2]
+@pytest.mark.parametrize("version", VERSIONS)
+def test_most_steps_are_compared(version: str, outcomes: dict[str, list[Outcome]]) -> None:
+    assert sum(outcome.reason is None for outcome in outcomes[version]) >= VERSIONS[version][2]
+
+
+def test_every_deviation_is_needed(outcomes: dict[str, list[Outcome]]) -> None:
+    used = {meant for each in outcomes.values() for outcome in each for meant in outcome.deviations}
+    assert used >= set(standin_scope.OLDER_DEVIATIONS)
+
+
+@pytest.mark.parametrize("pattern", [*standin_scope.OLDER, *standin_scope.OLDEST])
+def test_what_is_out_of_scope_was_recorded(pattern: str) -> None:
+    names = [step.name for version in VERSIONS for step in recorded(version)]
+    assert any(re.match(pattern, name) for name in names)
 
 
 def _replayed(version: str, endpoint: Process, logs: Path) -> list[Outcome]:

@@ -36,6 +36,7 @@ from . import (
 )
 from .call import Call
 from .context import Site, Table, bind
+from .faults import BadGateway, Faults
 from .settings import Settings
 
 CONSOLE = "/console/api"
@@ -71,7 +72,7 @@ def app(site: Site) -> Starlette:
     routes += bind(site, web_api.TABLE, "/api")
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(Signature, settings=site.settings)],
+        middleware=[Middleware(each, settings=site.settings) for each in (BadGateway, Signature, Faults)],
         exception_handlers={404: _no_such_page, 405: _wrong_method},
     )
     application.router.redirect_slashes = False

@@ -61,6 +61,10 @@ class Settings:
     offered: tuple[str, ...] = (OFFERED,)
     install_seconds: float = 3.0
     index_seconds: float = 1.0
+    bad_gateway_seconds: float = 0.0
+    migration_seconds: float = 0.0
+    expired_tasks: bool = False
+    lost_writes: str = ""
 
     def since(self, version: str) -> bool:
         """Whether this Dify is of the given version or newer."""
@@ -83,6 +87,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     identifiers that the marketplace offers, oldest first, separated by commas (``unreachable`` makes it
     fail); ``STANDIN_INSTALL_SECONDS``, how long an installation takes; ``STANDIN_INDEX_SECONDS``, how long a
     document waits for its worker.
+
+    Trouble (see `standin.faults`): ``STANDIN_BAD_GATEWAY_SECONDS`` and ``STANDIN_MIGRATION_SECONDS`` from the
+    start on; ``STANDIN_EXPIRED_TASKS=true``, every task of an installation is gone at once;
+    ``STANDIN_LOST_WRITES``, a pattern of paths whose writes succeed and do nothing.
 
     Raises:
         ValueError: a number is none.
@@ -113,6 +121,10 @@ def read(environment: Mapping[str, str]) -> Settings:
         offered=offered,
         install_seconds=float(get("STANDIN_INSTALL_SECONDS") or 3),
         index_seconds=float(get("STANDIN_INDEX_SECONDS") or 1),
+        bad_gateway_seconds=float(get("STANDIN_BAD_GATEWAY_SECONDS") or 0),
+        migration_seconds=float(get("STANDIN_MIGRATION_SECONDS") or 0),
+        expired_tasks=_true(get("STANDIN_EXPIRED_TASKS", "")),
+        lost_writes=get("STANDIN_LOST_WRITES", ""),
     )
 
 
