@@ -1,4 +1,4 @@
-"""Trouble, on the oldest and the newest version: a clear outcome, the next run finishes, one more sends no write."""
+"""Trouble, on the oldest and the newest version: a clear outcome, then a run that finishes, then a clean one."""
 
 from __future__ import annotations
 
