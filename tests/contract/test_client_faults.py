@@ -1,4 +1,4 @@
-"""Trouble, on the oldest and the newest version: a clear outcome, then a run that finishes, then a clean one."""
+"""Trouble, on the oldest and the newest version: clearly told; the next run finishes; one more is clean."""
 
 from __future__ import annotations
 
