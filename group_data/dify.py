@@ -33,6 +33,14 @@ dify = {
     # A .difypkg file on this computer to install it from, where Dify reaches no marketplace; signed, unless
     # env switches FORCE_VERIFYING_SIGNATURE off. Its Python packages still come from an index.
     "plugin_package": None,
+    # Whether Dify upgrades model plugins by itself: "disabled", "fix_only" or "latest". A version newer than
+    # the pinned one is left alone.
+    "plugin_auto_upgrade": "disabled",
+    # Seconds that a plugin's installation may take.
+    "plugin_install_timeout": 900,
+    # Seconds without a word from the download of its Python packages; Dify's own 120 are too few on a slow
+    # line.
+    "plugin_silence_timeout": 600,
     # Package index for plugins, where PyPI is slow: https://mirrors.aliyun.com/pypi/simple
     "pip_mirror_url": None,
     # Models that this tool connected and that left the inventory are told; True removes them from Dify.

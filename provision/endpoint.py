@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from provision.domain.deployment import ModelServer
+from provision.domain.settings import ChatSettings
 
 EMBEDDER = "an embedding model (it answers /v1/embeddings)"
 CROSS_ENCODER = "a cross-encoder (it answers /classify)"
@@ -16,6 +18,21 @@ KINDS = {"embed": EMBEDDER, "score": CROSS_ENCODER}
 
 _REALM = re.compile(r'realm="([^"]+)"')
 _TITLE = re.compile(r"<title>([^<]*)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What an endpoint was seen to do.
+
+    Attributes:
+        summary: one line of it.
+        context_size: tokens that the endpoint itself says its model reads.
+        thinks: whether the model thinks aloud where nobody tells it not to, although it should not.
+    """
+
+    summary: str
+    context_size: int
+    thinks: bool = False
 
 
 class EndpointError(Exception):
@@ -51,7 +68,7 @@ class _KeyRefusedError(EndpointError):
         super().__init__(f"{message} {_said(response)}")
 
 
-def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int | None = None) -> str:
+def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int | None = None) -> Proof:
     """Have an endpoint do the one thing it is there for.
 
     Args:
@@ -61,7 +78,7 @@ def prove(client: httpx.Client, server: ModelServer, *, prefix: str, width: int 
         width: how many numbers a vector of the embedding model has, ``None`` when not known.
 
     Returns:
-        One line saying what was proven.
+        What was proven.
 
     Raises:
         NotYetError: when it does not answer yet.
@@ -132,7 +149,7 @@ def _has(client: httpx.Client, url: str, name: str, result: str) -> bool:
     return isinstance(first, dict) and result in first
 
 
-def _proof(client: httpx.Client, server: ModelServer, prefix: str, width: int | None) -> str:
+def _proof(client: httpx.Client, server: ModelServer, prefix: str, width: int | None) -> Proof:
     role, settings = server.role, server.settings
     name = settings.served_name
     try:
@@ -149,20 +166,39 @@ def _proof(client: httpx.Client, server: ModelServer, prefix: str, width: int | 
         names = [str(model.get("id")) for model in models]
         raise AnotherModelError(f"{prefix} is {', '.join(names) or 'no model'}, not {name}", names)
     if (length := entry.get("max_model_len")) != settings.max_model_len:
+        says = f"with max_model_len {length}" if length else "without saying its max_model_len"
         raise EndpointError(
-            f"{prefix} serves {name} with max_model_len {length}, not {role}.max_model_len = "
-            f"{settings.max_model_len}; it is another server, or an older one that still runs"
+            f"{prefix} serves {name} {says}, not {role}.max_model_len = {settings.max_model_len}; it is "
+            "another server, or an older one that still runs"
         )
-    return f"{name}: {_PROOFS[role](client, prefix, name, width)}"
+    done = f"{name}: {_PROOFS[role](client, prefix, name, width)}"
+    thinks = isinstance(settings, ChatSettings) and not settings.thinking and _thinks(client, prefix, name)
+    return Proof(done, length, thinks)
+
+
+def _thinks(client: httpx.Client, prefix: str, name: str) -> bool:
+    """Whether a question makes another prompt when its thinking is switched off by the question itself.
+
+    Qwen3's template then puts an empty thought before the answer. So an equal length says that the server
+    has it switched off already (or that this model knows no such switch).
+    """
+    plain, off = (
+        _ask(client, "POST", f"{prefix}/chat/completions", {**_question(name), **more})["usage"]
+        for more in ({}, {"chat_template_kwargs": {"enable_thinking": False}})
+    )
+    return bool(plain.get("prompt_tokens") != off.get("prompt_tokens"))
 
 
 def _chat(client: httpx.Client, prefix: str, name: str, width: int | None) -> str:
     del width
-    question = {"model": name, "max_tokens": 1, "messages": [{"role": "user", "content": "ping"}]}
-    answer = _ask(client, "POST", f"{prefix}/chat/completions", question)
+    answer = _ask(client, "POST", f"{prefix}/chat/completions", _question(name))
     if answer.get("usage", {}).get("completion_tokens") != 1:
         raise EndpointError(f"{prefix}/chat/completions gave no token: {answer}")
     return "one token"
+
+
+def _question(name: str) -> dict[str, Any]:
+    return {"model": name, "max_tokens": 1, "messages": [{"role": "user", "content": "ping"}]}
 
 
 def _embed(client: httpx.Client, prefix: str, name: str, width: int | None) -> str:

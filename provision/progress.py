@@ -13,6 +13,12 @@ T = TypeVar("T")
 not_done: dict[str, str] = {}
 """Thing to reason, such as ``embed`` to the answer of its endpoint."""
 
+context_sizes: dict[str, int] = {}
+"""Role to the tokens that its model reads, as its endpoint says where Dify asks it."""
+
+thinking: set[str] = set()
+"""Roles whose servers let the model think aloud although it should not, so that Dify has to stop it."""
+
 remarks: list[str] = []
 """What is in place but does not count yet: said at the end of the run, whose exit code it does not change."""
 

@@ -22,7 +22,7 @@ from provision.dify.resources.publication import ApiKey, SiteAndApi
 from provision.dify.resources.stray_models import StrayModels
 from provision.dify.resources.tool_credential import ToolCredential
 from provision.domain.deployment import Deployment, ModelServer
-from provision.domain.providers import MODEL_TYPES, fields
+from provision.domain.providers import MODEL_TYPES, SWITCHES_THINKING, fields
 from provision.domain.secrets import FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
 from provision.domain.wiring.retrieval import MARK, Retrieval
 from provision.keeper import secret
@@ -61,9 +61,12 @@ def wire(deployment: Deployment) -> None:
             dify,
             server.settings.served_name,
             MODEL_TYPES[server.role],
-            fields(deployment, server),
+            fields(
+                deployment, server, progress.context_sizes.get(server.role, server.settings.max_model_len)
+            ),
             secret(api_key_name(server.role)),
             secret(FINGERPRINT_SALT).encode(),
+            needs=SWITCHES_THINKING if server.role in progress.thinking else {},
         )
 
     def defaults(dify: Dify) -> DefaultModels:
@@ -116,11 +119,16 @@ def wire(deployment: Deployment) -> None:
         make=lambda dify: Plugin(
             dify,
             settings.plugin,
+            settings.plugin_install_timeout,
             progress=host.log,
             package=ROOT / settings.plugin_package if settings.plugin_package else None,
         ),
     )
-    resource(name="Keep plugins from upgrading themselves", settings=settings, make=PluginAutoUpgrade)
+    resource(
+        name="Set how plugins upgrade themselves",
+        settings=settings,
+        make=lambda dify: PluginAutoUpgrade(dify, strategy=settings.plugin_auto_upgrade),
+    )
     for server in host.loop(servers):
         resource(
             name=f"Connect the {server.role} model",
@@ -161,7 +169,7 @@ def wire(deployment: Deployment) -> None:
         resource(
             name="Install the plugin for Stable Diffusion",
             settings=settings,
-            make=lambda dify: Plugin(dify, plugin, progress=host.log),
+            make=lambda dify: Plugin(dify, plugin, settings.plugin_install_timeout, progress=host.log),
         )
         resource(
             name="Connect Stable Diffusion",

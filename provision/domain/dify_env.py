@@ -55,8 +55,9 @@ def _others(dify: DifySettings) -> dict[str, str]:
         PUBLISHED_SSL_PORT: str(dify.ssl_port),
         # Published only when asked for (the override resets it otherwise); 5003 is Dify's own default.
         "EXPOSE_PLUGIN_DEBUGGING_PORT": str(dify.plugin_debugging_port or 5003),
-        # A plugin's packages come from PyPI on its first start; 120 s of silence are too few on a slow line.
-        "PLUGIN_PYTHON_ENV_INIT_TIMEOUT": "600",
+        "PLUGIN_PYTHON_ENV_INIT_TIMEOUT": str(dify.plugin_silence_timeout),
+        # In minutes (dify-plugin-daemon, ``internal/service/install_plugin.go``).
+        "PLUGIN_INSTALL_TIMEOUT": str(-(-dify.plugin_install_timeout // 60)),
         # Without the second one the plugin's uv.lock wins, whose addresses are the public index. Both are
         # written either way, so that a mirror that is taken back is gone.
         "PIP_MIRROR_URL": dify.pip_mirror_url or "",

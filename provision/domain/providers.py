@@ -5,33 +5,43 @@ from __future__ import annotations
 from typing import Literal
 
 from provision.domain.deployment import Deployment, ModelServer
-from provision.domain.settings import ModelRole
+from provision.domain.settings import ChatSettings, ModelRole
 
 ModelType = Literal["llm", "text-embedding", "rerank"]
 
 MODEL_TYPES: dict[ModelRole, ModelType] = {"chat": "llm", "embed": "text-embedding", "score": "rerank"}
 
 
-def fields(deployment: Deployment, server: ModelServer) -> dict[str, str]:
+# The field by which the plugin switches thinking off for real (0.0.16, for one, has none), and the ways out.
+SWITCHES_THINKING = {
+    "compatibility_mode": "vLLM on that host lets the model think (before 0.14 it cannot switch it off), and "
+    "this plugin would only hide its thoughts: upgrade dify.plugin or vLLM, or set chat.thinking = True"
+}
+
+
+def fields(deployment: Deployment, server: ModelServer, context_size: int) -> dict[str, str]:
     """The managed fields without the key; every value is text, a number makes Dify answer 500.
 
     Args:
         deployment: for the bot's answer length.
         server: the model and the URL under which Dify reaches it.
+        context_size: tokens that the endpoint says its model reads.
     """
     common = {
         "endpoint_url": server.endpoint,
         "endpoint_model_name": server.settings.served_name,
-        "context_size": str(server.settings.max_model_len),
+        "context_size": str(context_size),
     }
-    if server.role == "chat":
+    if isinstance(server.settings, ChatSettings):
         return {
             **common,
             "mode": "chat",
             "max_tokens_to_sample": str(deployment.dify.bot.max_tokens),
-            # "extended" makes the plugin send enable_thinking=false; "strict" only hides the thoughts.
+            # With "not_supported" and "extended" the plugin sends enable_thinking=false in every question;
+            # "strict" only hides the thoughts. With "supported" it leaves the choice to the server
+            # (langgenius/dify-official-plugins, openai_api_compatible, ``models/llm/llm.py``).
             "compatibility_mode": "extended",
-            "agent_thought_support": "not_supported",
+            "agent_thought_support": "supported" if server.settings.thinking else "not_supported",
             "function_calling_type": "no_call",
             "stream_function_calling": "not_supported",
             "vision_support": "no_support",

@@ -220,6 +220,9 @@ class DifySettings(Settings):
         "langgenius/openai_api_compatible"
     )
     plugin_package: Text | None = None
+    plugin_auto_upgrade: Literal["disabled", "fix_only", "latest"] = "disabled"
+    plugin_install_timeout: Seconds = 900
+    plugin_silence_timeout: Seconds = 600
     pip_mirror_url: HttpUrl | None = None
     prune: bool = False
     take_over: bool = False

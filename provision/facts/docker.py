@@ -110,6 +110,25 @@ class Restarts(FactBase[int]):
         return max(map(int, output), default=0)
 
 
+class ContainerPython(FactBase[bool | None]):
+    """Whether ``python3`` is to be had in a container; ``None`` where it does not run."""
+
+    @staticmethod
+    def default() -> None:
+        return None
+
+    def command(self, container: str) -> StringCommand:
+        # What a shell answers for "not found" and "no permission", Docker does too (docker exec --help).
+        return StringCommand(
+            "command -v docker >/dev/null || exit 0;",
+            "docker exec", QuoteString(container), "python3 -c pass >/dev/null 2>&1; echo $?",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> bool | None:
+        status = int(output[0]) if output else 1
+        return {0: True, 126: False, 127: False}.get(status)
+
+
 class DockerBridge(FactBase[str]):
     """The address at which containers find their host; empty where no bridge is (Docker Desktop, or none)."""
 

@@ -51,9 +51,9 @@ def project(host: Host, dify: DifySettings) -> str:
     return host.get_fact(ComposeProject, folder=compose_dir(dify))
 
 
-def api_container(host: Host, dify: DifySettings) -> str:
-    """It has Python, and stands in the networks that model requests leave from."""
-    return f"{project(host, dify)}-api-1"
+def container(host: Host, dify: DifySettings, service: str) -> str:
+    """The container of one of Dify's services."""
+    return f"{project(host, dify)}-{service}-1"
 
 
 @operation()

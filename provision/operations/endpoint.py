@@ -12,20 +12,23 @@ from provision.connectors.relay import http_client
 from provision.domain.addresses import EVERYWHERE, LOOPBACK_ADDRESS
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.secrets import api_key_name
+from provision.domain.settings import DifySettings
 from provision.domain.tunnel import reason
 from provision.endpoint import (
     AnotherModelError,
     EndpointError,
     NoConnectionError,
     NotYetError,
+    Proof,
     names,
     prove,
     prove_kind,
 )
+from provision.facts.docker import ContainerPython
 from provision.facts.model import ModelFolder
 from provision.facts.service import ServiceLog
 from provision.keeper import KeeperUnavailableError, secret
-from provision.operations.dify_stack import api_container
+from provision.operations.dify_stack import container
 from provision.operations.failing import failure
 from provision.operations.tunnel import tunnel_dir, tunnel_service
 from provision.operations.vllm import service_dir, service_name
@@ -48,7 +51,7 @@ def served(*, server: ModelServer) -> Commands:
     prefix = f"http://{near}:{server.settings.listen_port}/v1"
     width = _width(server)
 
-    def answer() -> str:
+    def answer() -> Proof:
         prove_kind(vllm, server)
         return prove(gateway, server, prefix=prefix, width=width)
 
@@ -60,7 +63,7 @@ def served(*, server: ModelServer) -> Commands:
                 answer,
                 errors=NotYetError,
                 timeout=server.serving.start_timeout,
-            )
+            ).summary
     except (EndpointError, KeeperUnavailableError) as error:
         # Even where another could reach it: an embedding model in a cross-encoder's place ranks texts too.
         progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {error}"
@@ -78,9 +81,10 @@ def served(*, server: ModelServer) -> Commands:
 def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
     """Prove an endpoint from inside Dify, by the very URL that Dify will use.
 
-    From inside a container of Dify's, because names such as ``host.docker.internal`` and the routes of the
-    Docker bridge exist only there. A failure is remembered, not raised: what was proven is wired all the
-    same, and the run's last operation reports the rest. A tunnel that was just opened is given a minute.
+    From inside the container that will call it, because names such as ``host.docker.internal`` and the
+    routes of the Docker bridge exist only there. A failure is remembered, not raised: what was proven is
+    wired all the same, and the run's last operation reports the rest. A tunnel that was just opened is given
+    a minute. What the endpoint says of itself is kept for what Dify is told of it.
 
     Args:
         server: the model.
@@ -93,10 +97,11 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
         host.noop("not proven on its own host")
         return
     width = _width(server)
-    inside = api_container(host, deployment.dify)
+    caller = ""
     opening = server.tunnel and inventory.get_host(server.host) not in state.failed_hosts
     try:
-        with http_client(host, server.endpoint, container=inside) as client:
+        caller = _caller(deployment.dify)
+        with http_client(host, server.endpoint, container=caller) as client:
             client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             proof = progress.wait_for(
                 f"{server.settings.served_name} to answer through the tunnel",
@@ -104,10 +109,13 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
                 errors=NotYetError,
                 timeout=60 if opening else 0,
             )
-            host.noop(proof)
+        progress.context_sizes[server.role] = proof.context_size
+        if proof.thinks:
+            progress.thinking.add(server.role)
+        host.noop(proof.summary)
     except (EndpointError, KeeperUnavailableError) as error:
         why = _tunnel_trouble(server) if isinstance(error, NoConnectionError) else None
-        found = _mixed_up(error, server, deployment) if isinstance(error, AnotherModelError) else None
+        found = _mixed_up(error, server, deployment, caller) if isinstance(error, AnotherModelError) else None
         progress.not_done[server.role] = f"{server.role} on {server.host} is not wired: {found or error}" + (
             f" ({why})" if why else ""
         )
@@ -129,7 +137,9 @@ def complete() -> Commands:
     yield failure("Not done", reasons, advice="Put it right and run again; the rest is in place")
 
 
-def _mixed_up(error: AnotherModelError, server: ModelServer, deployment: Deployment) -> str | None:
+def _mixed_up(
+    error: AnotherModelError, server: ModelServer, deployment: Deployment, caller: str
+) -> str | None:
     """Whose endpoint it is instead, when it is that of another model of ours."""
     others = (other for other in deployment.servers.values() if other.role != server.role)
     other = next((other for other in others if other.settings.served_name in error.names), None)
@@ -137,7 +147,7 @@ def _mixed_up(error: AnotherModelError, server: ModelServer, deployment: Deploym
         return None
     mine, its = f"{server.role}.endpoint", f"{other.role}.endpoint"
     # Without a key: nobody but its own model is shown one.
-    with http_client(host, other.endpoint, container=api_container(host, deployment.dify)) as client:
+    with http_client(host, other.endpoint, container=caller) as client:
         swapped = server.settings.served_name in names(client, other.endpoint)
     what_to_do = (
         f"the endpoints of {server.role} and {other.role} are swapped: exchange {mine} and {its}"
@@ -146,6 +156,24 @@ def _mixed_up(error: AnotherModelError, server: ModelServer, deployment: Deploym
     )
     name = other.settings.served_name
     return f"{server.endpoint} is {name}, the {other.role} model of {other.host}; {what_to_do}"
+
+
+def _caller(dify: DifySettings) -> str:
+    """The container that requests to models leave from: the one whose plugins make them.
+
+    Where its image has no Python, one of the same networks stands in for it.
+
+    Raises:
+        EndpointError: it does not run.
+    """
+    caller = container(host, dify, "plugin_daemon")
+    found = host.get_fact(ContainerPython, container=caller)
+    if found is None:
+        raise EndpointError(
+            f"the container {caller}, which calls the models for Dify, does not run; see "
+            "docker compose logs plugin_daemon"
+        )
+    return caller if found else container(host, dify, "api")
 
 
 def _width(server: ModelServer) -> int | None:

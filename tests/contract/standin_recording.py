@@ -1,4 +1,4 @@
-"""The recorded exchanges with a real Dify 1.16.1."""
+"""The recorded exchanges with real Difys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-RECORDING = Path(__file__).parent / "recordings" / "dify-1.16.1.jsonl"
+RECORDINGS = Path(__file__).parent / "recordings"
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ class Step:
     response: dict[str, Any]
 
 
-def recorded() -> list[Step]:
-    """Every exchange of the recording; lines that are notes are left out."""
-    lines = [json.loads(line) for line in RECORDING.read_text().splitlines()]
+def recorded(version: str = "1.16.1") -> list[Step]:
+    """Every exchange of a version's recording; lines that are notes are left out."""
+    recording = RECORDINGS / f"dify-{version}.jsonl"
+    lines = [json.loads(line) for line in recording.read_text().splitlines()]
     return [_step(number, line) for number, line in enumerate(lines) if "request" in line]
 
 

@@ -8,12 +8,13 @@ import httpx
 import pytest
 from standin_processes import container, free_port
 
-from lab.dify.standin import VERSION
 from lab.dify.standin.migration import MigrationError, migrate
 from lab.dify.standin.settings import Settings, read
 from lab.dify.standin.store import MemoryStore
 
-QUICK = Settings(migration_seconds=0)
+
+def of(version: str, failing: tuple[str, ...] = (), seconds: float = 0) -> Settings:
+    return Settings(version=version, migration_seconds=seconds, failing_migrations=failing)
 
 
 @pytest.mark.parametrize(("version", "dsl"), [("1.15.0", "0.6.0"), ("1.17.1", "0.7.0")])
@@ -35,30 +36,36 @@ def schema(store: MemoryStore) -> object:
 
 def test_a_new_database_is_of_the_version_at_once_and_an_older_one_after_a_while() -> None:
     store = MemoryStore()
-    never = Settings(migration_seconds=float("nan"), failing_migrations=("1.15.0",))
-    migrate(store, never, "1.15.0")  # nothing to migrate: it does not even wait
+    never = of("1.15.0", failing=("1.15.0",), seconds=float("nan"))
+    migrate(store, never)  # nothing to migrate: it does not even wait
     assert schema(store) == "1.15.0"
-    migrate(store, never, "1.15.0")
-    migrate(store, QUICK, "1.16.1")
+    migrate(store, never)
+    migrate(store, of("1.16.1"))
     assert schema(store) == "1.16.1"
 
 
 def test_there_is_no_way_back() -> None:
     store = MemoryStore()
-    migrate(store, QUICK, "1.16.1")
+    migrate(store, of("1.16.1"))
     with pytest.raises(MigrationError, match=r"Can't locate revision identified by '1\.16\.1'"):
-        migrate(store, QUICK, "1.15.0")
-    migrate(store, QUICK, "1.17.1")
+        migrate(store, of("1.15.0"))
+    migrate(store, of("1.17.1"))
     assert schema(store) == "1.17.1"
 
 
 def test_a_migration_that_is_to_fail_does_so_every_time_and_leaves_the_version() -> None:
-    told = read({"STANDIN_MIGRATION_SECONDS": "0.01", "STANDIN_FAILING_MIGRATIONS": f"1.0.0, {VERSION}"})
+    told = read(
+        {
+            "STANDIN_VERSION": "1.16.1",
+            "STANDIN_MIGRATION_SECONDS": "0.01",
+            "STANDIN_FAILING_MIGRATIONS": "1.0.0, 1.16.1",
+        }
+    )
     store = MemoryStore()
-    migrate(store, told, "1.15.0")
+    migrate(store, of("1.15.0"))
     for _ in range(2):
-        with pytest.raises(MigrationError, match=rf"the migration to {VERSION} was told to fail"):
+        with pytest.raises(MigrationError, match=r"the migration to 1\.16\.1 was told to fail"):
             migrate(store, told)
         assert schema(store) == "1.15.0"
-    migrate(store, QUICK)
-    assert schema(store) == VERSION
+    migrate(store, of("1.16.1"))
+    assert schema(store) == "1.16.1"

@@ -90,6 +90,14 @@ def test_a_plugin_mirror_needs_its_lock_file_ignored() -> None:
     assert (taken_back["PIP_MIRROR_URL"], taken_back["PLUGIN_IGNORE_UV_LOCK"]) == ("", "false")
 
 
+def test_the_time_outs_of_an_installation_reach_the_daemon_in_its_units() -> None:
+    slow = DifySettings(plugin_install_timeout=1810, plugin_silence_timeout=1200)
+    values = managed(slow, "http://h", SPLIT)
+    assert values["PLUGIN_PYTHON_ENV_INIT_TIMEOUT"] == "1200"
+    assert values["PLUGIN_INSTALL_TIMEOUT"] == "31"
+    assert managed(DifySettings(), "http://h", SPLIT)["PLUGIN_INSTALL_TIMEOUT"] == "15"
+
+
 def test_a_secret_does_not_follow_an_upgrade() -> None:
     old, new = EnvFolder("SECRET_KEY=sk-published\n"), EnvFolder("SECRET_KEY=\n", {"envs/a.env": "A=1\n"})
     assert merged(old, old, new, {}).text == old.env

@@ -2,80 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import json
-from collections.abc import Mapping
 from typing import Any
 
-import httpx
 import pytest
+from dify_routes import CREDENTIALS, SUCCESS, Routes, W
 
-from provision.dify import Dify, DifyError
+from provision.dify import DifyError
 from provision.dify.resources import (
     AdminAccount,
     ApiKey,
     Chatbot,
     DefaultModels,
     ModelCredential,
-    Plugin,
     SiteAndApi,
 )
-
-OLD, NEW = (f"a/b:0.0.{number}@{str(number) * 64}" for number in (1, 2))
-W = "workspaces/current"
-CREDENTIALS = f"{W}/model-providers/langgenius/openai_api_compatible/openai_api_compatible/models/credentials"
-_servers = itertools.count()
-
-
-class Routes:
-    """Answers by method and path below ``console/api``; the last answer of a route stays."""
-
-    def __init__(self, answers: Mapping[str, Any] | None = None) -> None:
-        self.answers: dict[str, list[Any]] = {
-            "GET setup": [{"step": "finished"}],
-            "POST login": [{"result": "success"}],
-            f"GET {W}/model-providers": [{"data": []}],
-            **(answers or {}),
-        }
-        self.sent: list[tuple[str, Any]] = []
-        self.now = 0.0
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        route = f"{request.method} {request.url.path.removeprefix('/console/api/')}"
-        self.sent.append((route, json.loads(request.content) if request.content else None))
-        answers = self.answers[route]
-        answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        status, body = answer if isinstance(answer, tuple) else (200, answer)
-        cookies = [("set-cookie", f"{name}=t; Path=/") for name in ("access_token", "csrf_token")]
-        return httpx.Response(status, headers=[("X-Version", "1.16.1"), *cookies], json=body)
-
-    def bodies(self, route: str) -> list[Any]:
-        return [body for sent, body in self.sent if sent == route]
-
-    def _sleep(self, seconds: float) -> None:
-        self.now += seconds
-
-    def dify(self) -> Dify:
-        http = httpx.Client(base_url="http://dify", transport=httpx.MockTransport(self))
-        server = f"routes {next(_servers)}"
-        dify = Dify(http, server=server, sleep=self._sleep, clock=lambda: self.now)
-        dify.sign_in("admin@example.com", "Passw0rd-1")
-        return dify
-
-
-def installed(*identifiers: str) -> dict[str, Any]:
-    return {"plugins": [{"plugin_id": "a/b", "plugin_unique_identifier": item} for item in identifiers]}
-
-
-def task(status: str, message: str = "") -> dict[str, Any]:
-    return {"task": {"status": status, "plugins": [{"message": message}]}}
-
-
-SUCCESS = {"result": "success"}
-STARTED = {"all_installed": False, "task_id": "t1", "task": None}
-IDS = f"POST {W}/plugin/list/installations/ids"
-INSTALL = f"POST {W}/plugin/install/marketplace"
-TASK = f"GET {W}/plugin/tasks/t1"
 
 
 def test_setup_under_init_password() -> None:
@@ -107,49 +47,6 @@ def test_setup_refusals() -> None:
     wrong = {"POST init": [(401, {"error": {"type": "authentication_error", "message": "Unauthorized"}})]}
     with pytest.raises(DifyError, match="not the INIT_PASSWORD"):
         AdminAccount(Routes({**unset, **wrong}).dify(), "a@b.cd", "A", "Passw0rd", "x").apply()
-
-
-def test_upgrade_is_followed_to_its_end() -> None:
-    progress: list[str] = []
-    routes = Routes(
-        {
-            IDS: [installed(OLD), installed(NEW)],
-            f"POST {W}/plugin/upgrade/marketplace": [STARTED],
-            TASK: [task("running", "starting"), task("running", "starting"), task("success")],
-        }
-    )
-    Plugin(routes.dify(), NEW, progress=progress.append).apply()
-    assert routes.bodies(f"POST {W}/plugin/upgrade/marketplace") == [
-        {"original_plugin_unique_identifier": OLD, "new_plugin_unique_identifier": NEW}
-    ]
-    assert progress == ["running: starting"]
-
-
-@pytest.mark.parametrize(
-    ("states", "told"),
-    [
-        ([task("failed", "failed to install dependencies")], "failed to install dependencies"),
-        ([task("running", "starting")], "still running: starting after 900 s"),
-        ([task("success")], "the installation ended, but the plugin a/b is not installed"),
-        ([(500, {"code": "unknown", "message": "Internal Server Error"})], "the installation ended, but"),
-    ],
-)
-def test_installations_that_fail(states: list[Any], told: str) -> None:
-    routes = Routes({IDS: [installed()], INSTALL: [STARTED], TASK: states})
-    with pytest.raises(DifyError, match=told):
-        Plugin(routes.dify(), NEW).apply()
-
-
-def test_expired_task_is_looked_up_in_the_list() -> None:
-    gone = (500, {"code": "unknown", "message": "Internal Server Error"})
-    routes = Routes({IDS: [installed(), installed(NEW)], INSTALL: [STARTED], TASK: [gone]})
-    Plugin(routes.dify(), "a/b:0.0.2@" + "2" * 64).apply()
-
-
-def test_unreachable_marketplace() -> None:
-    routes = Routes({IDS: [installed()], f"POST {W}/plugin/list/latest-versions": [{"versions": {}}]})
-    with pytest.raises(DifyError, match="cannot be reached"):
-        Plugin(routes.dify(), "a/b").apply()
 
 
 def credential(routes: Routes) -> ModelCredential:
@@ -192,6 +89,24 @@ def test_save_waits_for_a_plugin_that_is_starting() -> None:
     with pytest.raises(DifyError, match="no available node"):
         credential(routes).apply()
     assert 180 <= routes.now < 200
+
+
+def form(*names: str) -> dict[str, Any]:
+    schema = {"credential_form_schemas": [{"variable": name} for name in names]}
+    provider = "langgenius/openai_api_compatible/openai_api_compatible"
+    return {"data": [{"provider": provider, "model_credential_schema": schema}]}
+
+
+def test_a_plugin_that_cannot_do_what_is_needed_is_told_with_the_way_out() -> None:
+    values = {"context_size": "1024", "compatibility_mode": "extended"}
+    needs = {"compatibility_mode": "upgrade it"}
+    routes = Routes({f"GET {CREDENTIALS}": [NOTHING_STORED]})
+    routes.answers[f"GET {W}/model-providers"] = [form("context_size")]
+    wanted = ModelCredential(routes.dify(), "m", "llm", values, "key", b"salt", needs=needs)
+    with pytest.raises(DifyError, match=r"the installed plugin has no compatibility_mode.*upgrade it"):
+        wanted.difference()
+    routes.answers[f"GET {W}/model-providers"] = [form("context_size", "compatibility_mode")]
+    assert wanted.difference() == "the model has no credential"
 
 
 def app(number: int, **changes: Any) -> dict[str, Any]:
@@ -257,6 +172,28 @@ def test_oldest_key_is_the_one() -> None:
     dify = routes.dify()
     assert ApiKey(dify, "Bot").difference() is None
     assert dify.apps.api_key("Bot") == "app-old"
+
+
+DEFAULT, PLUGINS = f"GET {W}/default-model", f"GET {W}/plugin/list"
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_default_that_a_dead_plugin_daemon_hides_is_not_set_again(status: int) -> None:
+    dead = (status, {"code": "invalid_param", "message": "Failed to request plugin daemon, url: …"})
+    routes = Routes({DEFAULT: [{"data": None}], PLUGINS: [dead]})
+    defaults = DefaultModels(routes.dify(), {"llm": "m"})
+    for ask in (defaults.difference, defaults.apply):
+        with pytest.raises(DifyError):
+            ask()
+    assert not routes.bodies(f"POST {W}/default-model")
+
+
+def test_a_default_that_nobody_has_set_is_set() -> None:
+    provider = {"provider": "langgenius/openai_api_compatible/openai_api_compatible"}
+    routes = Routes({DEFAULT: [{"data": None}, {"data": {"model": "m", "provider": provider}}]})
+    routes.answers |= {PLUGINS: [{"plugins": []}], f"POST {W}/default-model": [SUCCESS]}
+    DefaultModels(routes.dify(), {"llm": "m"}).apply()
+    assert len(routes.bodies(f"POST {W}/default-model")) == 1
 
 
 def test_only_differing_defaults_are_set() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from provision.domain.deployment import ModelServer
 from provision.domain.settings import ChatSettings, EmbedSettings, ModelRole, ScoreSettings, ServingSettings
-from provision.endpoint import AnotherModelError, EndpointError, NotYetError, names, prove, prove_kind
+from provision.endpoint import AnotherModelError, EndpointError, NotYetError, Proof, names, prove, prove_kind
 
 PREFIX = "http://i-2.gpushare.com:42141/v1"
 MODELS = {"chat": ChatSettings(), "embed": EmbedSettings(), "score": ScoreSettings()}
@@ -84,7 +84,7 @@ def said(http: httpx.Client, role: ModelRole = "embed", width: int | None = None
     ],
 )
 def test_each_role_as_it_should_be(role: ModelRole, proof: str) -> None:
-    assert prove(client(vllm(role)), server(role), prefix=PREFIX) == proof
+    assert prove(client(vllm(role)), server(role), prefix=PREFIX) == Proof(proof, MODELS[role].max_model_len)
     prove_kind(client(vllm(role)), server(role))
 
 
@@ -146,6 +146,30 @@ def test_another_length() -> None:
         f"{PREFIX} serves bge-base-zh-v1.5 with max_model_len 256, not embed.max_model_len = 512; it is "
         "another server, or an older one that still runs"
     )
+
+
+def test_a_server_that_does_not_say_its_length() -> None:
+    assert (
+        f"{PREFIX} serves bge-base-zh-v1.5 without saying its max_model_len, not embed.max_model_len"
+        in said(client(vllm("embed", max_model_len=None)))
+    )
+
+
+@pytest.mark.parametrize(("switched_off", "thinking"), [(False, False), (True, False), (False, True)])
+def test_whether_a_server_lets_the_model_think(switched_off: bool, thinking: bool) -> None:
+    """An empty thought is four tokens of the prompt, whoever asks for it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/v1/chat/completions":
+            return vllm("chat")(request)
+        kwargs = json.loads(request.content).get(
+            "chat_template_kwargs", {"enable_thinking": not switched_off}
+        )
+        used = {"completion_tokens": 1, "prompt_tokens": 9 if kwargs["enable_thinking"] else 13}
+        return httpx.Response(200, json={"usage": used})
+
+    asked = ModelServer("chat", "gpu", ChatSettings(thinking=thinking), ServingSettings(), PREFIX)
+    assert prove(client(answer), asked, prefix=PREFIX).thinks == (not switched_off and not thinking)
 
 
 def test_a_page_of_some_proxy() -> None:

@@ -18,6 +18,7 @@ from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import (
     ComposeStack,
     ComposeVersion,
+    ContainerPython,
     DockerBridge,
     DockerDesktop,
     Restarts,
@@ -66,6 +67,7 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (ServiceLog, {"service": "no-such-service", "directory": "/no"}),
         (HoldsLine, {"path": "/no/such/file", "line": "x"}),
         (DockerBridge, {}),
+        (ContainerPython, {"container": "none"}),
         (Restarts, {"project": "none", "service": "api"}),
         (EditedFiles, {"path": "/no/such folder"}),
         (ProjectMounts, {"project": "none"}),
@@ -81,6 +83,11 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:
     assert ask(fact, **arguments) == fact().default()
+
+
+@pytest.mark.parametrize(("status", "found"), [(0, True), (1, None), (126, False), (127, False)])
+def test_python_in_a_container(status: int, found: bool | None) -> None:
+    assert ContainerPython().process([str(status)]) is found
 
 
 def test_a_model_folder(tmp_path: Path) -> None:

@@ -4,13 +4,11 @@ It answers as the real Dify answered when it was recorded (``tests/contract/reco
 that the deploy uses. Where a docstring here says "recording", it means that file; "source" means Dify's
 public code at tag 1.16.1.
 
-``STANDIN_VERSION``, which the lab's images set, is the version that it says it is. 1.15.0 and 1.17.1 are
-spoken to like 1.16.1, so that they can be deployed and upgraded; an older one only starts and says so.
+``STANDIN_VERSION``, which the lab's images set, has it be another one. 1.15.0 and 1.17.1 are spoken to like
+1.16.1; an older one signs in, keeps credentials and refuses as that one does, with the rest of its answers
+those of 1.16.1.
 """
 
 from __future__ import annotations
 
-import os
-
-VERSION = os.environ.get("STANDIN_VERSION") or "1.16.1"
-DSL_VERSION = {"1.3.1": "0.2.0", "1.15.0": "0.6.0"}.get(VERSION, "0.7.0")
+VERSION = "1.16.1"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.responses import JSONResponse, Response
 
 from .call import Call
-from .context import Site
+from .context import Site, Table
 from .session import signed_in
+from .settings import Settings
 
 # Community edition, no billing: the limits are shown and not enforced.
 FEATURES = {
@@ -95,9 +96,11 @@ def features(_: Site, __: Call) -> Response:
     return JSONResponse(FEATURES)
 
 
-TABLE = (
-    ("GET", "/account/profile", signed_in(profile)),
-    ("POST", "/workspaces/current", signed_in(current)),
-    ("GET", "/workspaces", signed_in(listed)),
-    ("GET", "/features", signed_in(features)),
-)
+def table(settings: Settings) -> Table:
+    """The routes of a version."""
+    return (
+        ("GET", "/account/profile", signed_in(profile)),
+        ("POST" if settings.since("1.10.1") else "GET", "/workspaces/current", signed_in(current)),
+        ("GET", "/workspaces", signed_in(listed)),
+        ("GET", "/features", signed_in(features)),
+    )

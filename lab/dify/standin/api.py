@@ -13,7 +13,6 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import (
-    VERSION,
     account,
     apps,
     credentials,
@@ -32,18 +31,19 @@ from . import (
     setup,
     sites,
     tool_providers,
+    upserts,
     web_api,
 )
 from .call import Call
 from .context import Site, Table, bind
+from .faults import BadGateway, Faults
+from .settings import Settings
 
 CONSOLE = "/console/api"
 WORKSPACE = f"{CONSOLE}/workspaces/current"
 CONSOLE_TABLES: tuple[Table, ...] = (
     setup.TABLE,
     features.TABLE,
-    login.TABLE,
-    account.TABLE,
     apps.TABLE,
     sites.TABLE,
     keys.TABLE,
@@ -51,10 +51,7 @@ CONSOLE_TABLES: tuple[Table, ...] = (
     datasets.TABLE,
 )
 WORKSPACE_TABLES: tuple[Table, ...] = (
-    plugin_policies.TABLE,
     plugins.TABLE,
-    credentials.TABLE,
-    models.TABLE,
     default_models.TABLE,
     tool_providers.TABLE,
 )
@@ -63,25 +60,34 @@ WORKSPACE_TABLES: tuple[Table, ...] = (
 def app(site: Site) -> Starlette:
     """The application of one installation."""
     routes = bind(site, (("GET", "/health", health), ("GET", "/v1", to_index)))
-    for table in CONSOLE_TABLES:
+    for table in (login.table(site.settings), account.table(site.settings), *CONSOLE_TABLES):
         routes += bind(site, table, CONSOLE)
-    for table in WORKSPACE_TABLES:
+    named = (credentials.TABLE, models.TABLE) if site.settings.since("1.8.0") else (upserts.TABLE,)
+    for table in (plugin_policies.table(site.settings), *named, models.LISTS, *WORKSPACE_TABLES):
         routes += bind(site, table, WORKSPACE)
+    if not site.settings.since("1.8.0"):
+        routes += bind(site, (("GET", "/v1/", index),))
     routes += bind(site, service_api.TABLE, "/v1")
     routes += bind(site, dataset_api.TABLE, "/v1")
     routes += bind(site, web_api.TABLE, "/api")
     application = Starlette(
         routes=routes,
-        middleware=[Middleware(Signature, environment=site.settings.deploy_env)],
+        middleware=[Middleware(each, settings=site.settings) for each in (BadGateway, Signature, Faults)],
         exception_handlers={404: _no_such_page, 405: _wrong_method},
     )
     application.router.redirect_slashes = False
     return application
 
 
-def health(_: Site, __: Call) -> Response:
+def health(site: Site, _: Call) -> Response:
     """The process is up; says nothing of the database (the container's health check)."""
-    return JSONResponse({"pid": os.getpid(), "status": "ok", "version": VERSION})
+    return JSONResponse({"pid": os.getpid(), "status": "ok", "version": site.settings.version})
+
+
+def index(site: Site, _: Call) -> Response:
+    """The service API's, up to 1.7.2."""
+    said = {"welcome": "Dify OpenAPI", "api_version": "v1", "server_version": site.settings.version}
+    return JSONResponse(said)
 
 
 def to_index(_: Site, call: Call) -> Response:
@@ -92,16 +98,16 @@ def to_index(_: Site, call: Call) -> Response:
 class Signature:
     """Puts ``X-Version`` on every answer, errors and redirects included (``ext_app_metrics.py``)."""
 
-    def __init__(self, app: ASGIApp, environment: str) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._environment = environment
+        self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def signed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["X-Version"] = VERSION
-                headers["X-Env"] = self._environment
+                headers["X-Version"] = self._settings.version
+                headers["X-Env"] = self._settings.deploy_env
             await send(message)
 
         await self._app(scope, receive, signed)

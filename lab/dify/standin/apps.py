@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from . import app_shapes, default_models, model_config, model_store, models, tokens
 from .call import Call, no_content, now, result
 from .context import Site
-from .errors import ApiError, error
+from .errors import ApiError, error, unknown_failure
 from .payload import Field, check
 from .session import signed_in
 from .store import Document
@@ -62,6 +62,8 @@ def listed(site: Site, call: Call) -> Response:
 
 def create(site: Site, call: Call) -> Response:
     """A new app, with the workspace's default chat model, reachable by site and API at once."""
+    if "mode" not in call.json() and not site.settings.since("1.11.0"):
+        raise error(400, "bad_request", "mode is required")
     given = check("CreateAppPayload", call.json(), CREATE)
     app = new(site, given, call.account, _new_config(site, given["mode"], call.account))
     return JSONResponse(app_shapes.detail(site, app, call.base), 201)
@@ -103,6 +105,8 @@ def change(site: Site, call: Call) -> Response:
     """Everything at once: what is left out becomes empty, the number of parallel requests unlimited."""
     app = find(site, call)
     given = check("UpdateAppPayload", call.json(), CHANGE)
+    if "use_icon_as_answer_icon" not in given and not site.settings.since("1.11.0"):
+        raise unknown_failure()
     app |= {
         "name": given["name"],
         "description": given.get("description") or "",
@@ -165,7 +169,10 @@ def dated_by(account: Document) -> dict[str, Any]:
 def _new_config(site: Site, mode: str, account: Document) -> Document | None:
     if mode in {"advanced-chat", "workflow"}:
         return None
-    return model_config.fresh(_default_model(site)) | dated_by(account)
+    config = model_config.fresh(_default_model(site))
+    if not site.settings.since("1.16.0"):
+        config["sensitive_word_avoidance"] = {"enabled": False, "type": "", "configs": []}
+    return config | dated_by(account)
 
 
 def _default_model(site: Site) -> dict[str, Any]:

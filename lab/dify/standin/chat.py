@@ -102,9 +102,10 @@ def _produce(site: Site, turn: Turn, events: queue.Queue[dict[str, Any] | None])
         "created_at": turn.created_at,
     }
     ids = {"task_id": turn.task_id, "id": turn.message_id}
+    selector = {"from_variable_selector": [] if site.settings.since("1.13.0") else None}
     try:
         for text in generation.pieces(site, turn):
-            events.put({"event": "message", **common, **ids, "answer": text, "from_variable_selector": []})
+            events.put({"event": "message", **common, **ids, "answer": text, **selector})
         told = {"metadata": generation.metadata(turn), "files": []}
         events.put({"event": "message_end", **common, **ids, **told})
     except ApiError as failure:

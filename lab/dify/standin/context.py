@@ -10,9 +10,11 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from . import older
 from .cache import Cache
 from .call import Call, route
 from .daemon.client import Daemon
+from .errors import ApiError
 from .settings import Settings
 from .store import Store
 
@@ -47,4 +49,11 @@ Table = Sequence[tuple[str, str, SiteHandler]]
 
 def bind(site: Site, table: Table, prefix: str = "") -> list[Route]:
     """Routes of one installation, from lines of methods, path and handler."""
-    return [route(methods, prefix + path, partial(handler, site)) for methods, path, handler in table]
+    return [route(methods, prefix + path, partial(_said, site, handler)) for methods, path, handler in table]
+
+
+def _said(site: Site, handler: SiteHandler, call: Call) -> Response:
+    try:
+        return handler(site, call)
+    except ApiError as refused:
+        raise older.spoken(site.settings, refused, call.method) from None

@@ -52,7 +52,7 @@ def add(site: Site, call: Call) -> Response:
     model_type, name = given["model_type"], given["model"]
     label = given.get("name") or model_store.free_label(site, model_type, name)
     _refuse_taken(site, model_type, name, label, None)
-    values = _accepted(site, model_type, name, given["credentials"])
+    values = accepted(site, model_type, name, given["credentials"])
     model_store.add_credential(site, model_type, name, label, values)
     return result(status=201)
 
@@ -65,7 +65,7 @@ def replace(site: Site, call: Call) -> Response:
     row = _row(site, given)
     label = given.get("name") or row["name"]
     _refuse_taken(site, model_type, name, label, row["id"])
-    values = _accepted(site, model_type, name, form.revealed(given["credentials"], row["values"]))
+    values = accepted(site, model_type, name, form.revealed(given["credentials"], row["values"]))
     site.store.put("credential", row["id"], row | {"name": label, "values": values})
     return result()
 
@@ -111,7 +111,8 @@ def provider_level(site: Site, call: Call) -> Response:
     raise invalid_param(f"Provider {name} does not have provider_credential_schema")
 
 
-def _accepted(site: Site, model_type: str, name: str, given: dict[str, Any]) -> dict[str, str]:
+def accepted(site: Site, model_type: str, name: str, given: dict[str, Any]) -> dict[str, str]:
+    """The values to store, once the endpoint has taken them."""
     values = form.complete(model_type, given)
     with validation():
         site.daemon.validate(site.tenant_id(), model_type, name, values)

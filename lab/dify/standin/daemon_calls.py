@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .daemon.failures import BAD_REQUEST, VALIDATION, DaemonError, DaemonUnreachableError
-from .errors import invalid_param, plugin_error, unknown_failure
+from .errors import DaemonGoneError, PluginError, invalid_param, unknown_failure
 
 
 @contextmanager
@@ -15,10 +15,10 @@ def management() -> Iterator[None]:
     try:
         yield
     except DaemonUnreachableError as error:
-        raise invalid_param(str(error)) from error
+        raise DaemonGoneError(str(error)) from error
     except DaemonError as failure:
         if failure.kind == BAD_REQUEST:
-            raise plugin_error(failure.message) from failure
+            raise PluginError(failure.message) from failure
         raise unknown_failure() from failure
 
 

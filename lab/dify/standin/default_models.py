@@ -50,6 +50,8 @@ def change(site: Site, call: Call) -> Response:
         check("Inner", setting, (Field("model_type", options=TYPES),))
         if not setting.get("provider"):
             continue
+        if "/" not in setting["provider"] and not site.settings.since("1.9.0"):
+            raise invalid_param(f"Provider {setting['provider']} does not exist.")
         name = provider.require(site, setting["provider"])
         if model_store.model(site, setting["model_type"], setting.get("model", "")) is None:
             raise invalid_param(f"Model {setting.get('model')} does not exist.")

@@ -25,6 +25,43 @@ class ApiError(Exception):
         self.body = body
 
 
+class FieldError(ApiError):
+    """Input that does not fit.
+
+    Args:
+        body: as it is told since 1.11.0.
+        name, said: the first field that does not fit, and what older versions say of it.
+    """
+
+    def __init__(self, body: dict[str, Any], name: str, said: str) -> None:
+        super().__init__(400, body)
+        self.name = name
+        self.said = said
+
+
+class PluginError(ApiError):
+    """The daemon's own complaint; it has no ``status``."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, {"code": "plugin_error", "message": message})
+        self.message = message
+
+
+class DaemonGoneError(ApiError):
+    """The daemon cannot be reached."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, invalid_param(message).body)
+
+
+class NotTextError(ApiError):
+    """A credential that is no text: an unhandled TypeError in the real one."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(500, unknown_failure().body)
+        self.message = message
+
+
 def error(status: int, code: str, message: str) -> ApiError:
     """The general shape: code, message, status."""
     return ApiError(status, {"code": code, "message": message, "status": status})
@@ -65,11 +102,6 @@ def server_failure() -> ApiError:
         "The server encountered an internal error and was unable to complete your request. Either the server "
         "is overloaded or there is an error in the application.",
     )
-
-
-def plugin_error(message: str) -> ApiError:
-    """The daemon's own complaint; it has no ``status``."""
-    return ApiError(400, {"code": "plugin_error", "message": message})
 
 
 def unsupported_media_type() -> ApiError:

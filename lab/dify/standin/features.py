@@ -6,11 +6,18 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from . import DSL_VERSION
 from .call import Call
 from .context import Site
 from .session import signed_in
 from .settings import Settings
+
+DSL_VERSIONS = (
+    ("1.16.0", "0.7.0"),
+    ("1.13.0", "0.6.0"),
+    ("1.11.0", "0.5.0"),
+    ("1.8.0", "0.4.0"),
+    ("1.0.0", "0.2.0"),
+)
 
 
 def system_features(settings: Settings) -> dict[str, Any]:
@@ -66,8 +73,10 @@ def licence(_: Site, __: Call) -> Response:
     return JSONResponse({"status": "none", "expired_at": "", "workspaces": unlimited, "seats": unlimited})
 
 
-def dsl_version(_: Site, __: Call) -> Response:
-    return JSONResponse({"app_dsl_version": DSL_VERSION})
+def dsl_version(site: Site, _: Call) -> Response:
+    """Of the apps that it exports (source: ``app_dsl_service.py``, ``constants/dsl_version.py``)."""
+    found = next(dsl for since, dsl in DSL_VERSIONS if site.settings.since(since))
+    return JSONResponse({"app_dsl_version": found})
 
 
 TABLE = (

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import invalid_param
+from .errors import NotTextError, invalid_param
 
 HIDDEN = "[__HIDDEN__]"  # instead of a secret: keep the stored one
 ALL = ("llm", "text-embedding", "rerank", "speech2text", "tts")
@@ -85,7 +85,7 @@ def complete(model_type: str, given: Mapping[str, Any]) -> dict[str, str]:
 
     Raises:
         ApiError: 400, a required field is missing or a choice is none of the options.
-        TypeError: a value is no text; the real one answers 500 then (recording "context_size as int").
+        NotTextError: a value is no text.
     """
     stored = {}
     for variable in FORM:
@@ -99,7 +99,7 @@ def complete(model_type: str, given: Mapping[str, Any]) -> dict[str, str]:
                 stored[variable.name] = variable.default
             continue
         if not isinstance(value, str):
-            raise TypeError(f"Variable {variable.name} should be string")
+            raise NotTextError(f"Variable {variable.name} should be string")
         if variable.options and value not in variable.options:
             raise invalid_param(f"Variable {variable.name} is not in options")
         stored[variable.name] = value

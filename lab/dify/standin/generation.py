@@ -17,7 +17,7 @@ from .call import now
 from .context import Site
 from .daemon.failures import DaemonError, DaemonUnreachableError
 from .daemon.models import Invocation
-from .errors import ApiError, error, invalid_param, server_failure
+from .errors import ApiError, DaemonGoneError, error, invalid_param, server_failure
 from .store import Document
 
 
@@ -187,7 +187,8 @@ def _credentials(site: Site, model: dict[str, Any]) -> dict[str, str]:
     try:
         known = provider.installed(site)
     except (DaemonError, DaemonUnreachableError) as gone:
-        raise server_failure() from gone
+        told = site.settings.since("1.7.2") and not site.settings.since("1.15.0")
+        raise (DaemonGoneError(str(gone)) if told else server_failure()) from gone
     if provider.full_name(model["provider"]) not in known:
         raise invalid_param(f"Provider {model['provider']} does not exist.")
     found = model_store.current(site, "llm", model["name"])

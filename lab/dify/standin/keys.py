@@ -26,7 +26,8 @@ def create(site: Site, call: Call) -> Response:
     app = apps.find(site, call)
     if len(_keys(site, app["id"])) >= MOST:
         message = f"Cannot create more than {MOST} API keys for this resource type."
-        raise ApiError(400, {"custom": "max_keys_exceeded", "message": message})
+        kind = "custom" if site.settings.since("1.8.0") else "code"
+        raise ApiError(400, {kind: "max_keys_exceeded", "message": message})
     key_id = str(uuid.uuid4())
     token = f"app-{tokens.random(TOKEN_LENGTH)}"
     key = {"id": key_id, "app_id": app["id"], "token": token, "created_at": now()}

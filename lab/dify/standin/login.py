@@ -8,11 +8,12 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from . import session
-from .call import Call, now, result
-from .context import Site
-from .errors import ApiError, error
+from .call import Call, now
+from .context import Site, Table
+from .errors import ApiError, FieldError, error, invalid_param
 from .payload import Field, check
-from .setup import password_fits
+from .settings import Settings
+from .setup import EMAIL, PASSWORD, WEAK, password_fits
 
 FIELDS = (
     Field("email"),
@@ -23,10 +24,17 @@ FAILURES_ALLOWED = 5
 
 
 def login(site: Site, call: Call) -> Response:
-    """Cookies for the right password, which travels in Base64; every wrong one is counted."""
+    """A session for the right password; every wrong one is counted. Since 1.11.2 it travels in Base64."""
     given = check("LoginPayload", call.json(), FIELDS)
-    password = _decoded(given["password"])
+    password = given["password"]
+    if site.settings.since("1.11.2"):
+        password = _decoded(password)
     email = given["email"].lower()
+    if not site.settings.since("1.11.0"):
+        _demand("email", EMAIL.match(email), f"{email} is not a valid email.")
+    if not site.settings.since("1.9.0"):
+        # What breaks the rule is not tried (matrix "login: password that breaks the rule").
+        _demand("password", PASSWORD.match(password), WEAK)
     counter = f"login_error_rate_limit:{email}"
     failures = int(site.cache.get(counter) or 0)
     if failures > FAILURES_ALLOWED:
@@ -34,28 +42,33 @@ def login(site: Site, call: Call) -> Response:
             429, "email_code_login_limit", "Too many incorrect password attempts. Please try again later."
         )
     account = next((a for a in site.store.all("account") if a["email"] == email), None)
+    if account is None and not site.settings.since("1.9.0"):
+        raise error(400, "account_not_found", "Account not found.")  # and is not counted
     if account is None or not password_fits(password, account["password"]):
         site.cache.set(counter, str(failures + 1), site.settings.lockout_seconds)
+        if not site.settings.since("1.8.0"):
+            raise error(400, "email_or_password_mismatch", "The email or password is mismatched.")
         raise _failed("Invalid email or password.")
     site.cache.delete(counter)
     _remember(site, account, call.client)
-    response = result()
-    session.start(site, account["id"], response)
-    return response
+    return session.opened(site, account["id"])
 
 
 def refresh(site: Site, call: Call) -> Response:
-    """New cookies for the refresh cookie."""
-    response = result()
-    if session.renew(site, call, response):
+    """A new session for the refresh token."""
+    if response := session.renewed(site, call):
         return response
-    return JSONResponse({"result": "fail", "message": "Invalid refresh token"}, 401)
+    said = "message" if site.settings.since(session.COOKIES_SINCE) else "data"
+    return JSONResponse({"result": "fail", said: "Invalid refresh token"}, 401)
 
 
 def logout(site: Site, call: Call) -> Response:
-    response = result()
-    session.end(site, call, response)
-    return response
+    return session.ended(site, call)
+
+
+def _demand(name: str, fits: object, said: str) -> None:
+    if not fits:
+        raise FieldError(invalid_param(said).body, name, said)
 
 
 def _decoded(sent: str) -> str:
@@ -73,8 +86,10 @@ def _remember(site: Site, account: dict[str, Any], client: str) -> None:
     site.store.put("account", account["id"], account | {"last_login_at": now(), "last_login_ip": client})
 
 
-TABLE = (
-    ("POST", "/login", session.after_setup(login)),
-    ("POST", "/refresh-token", refresh),
-    ("POST", "/logout", session.signed_in(logout)),
-)
+def table(settings: Settings) -> Table:
+    """The routes of a version."""
+    return (
+        ("POST", "/login", session.after_setup(login)),
+        ("POST", "/refresh-token", refresh),
+        ("POST" if settings.since(session.COOKIES_SINCE) else "GET", "/logout", session.signed_in(logout)),
+    )

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import time
 
-from . import VERSION
-from .settings import Settings
+from .settings import Settings, parts
 from .store import Store
 
 log = logging.getLogger("standin")
@@ -21,15 +20,16 @@ class MigrationError(Exception):
     """The database is not, and will not be, of this version."""
 
 
-def migrate(store: Store, settings: Settings, version: str = VERSION) -> None:
-    """Have the database be of a version; a new one is at once.
+def migrate(store: Store, settings: Settings) -> None:
+    """Have the database be of the settings' version; a new one is at once.
 
     Raises:
         MigrationError: it is a newer one's, or the settings let this migration fail.
     """
+    version = settings.version
     row = store.get("schema", "only")
     before = str(row["version"]) if row else None
-    if before and _order(before) > _order(version):
+    if before and parts(before) > parts(version):
         raise MigrationError(f"Can't locate revision identified by '{before}'")
     if before == version:
         return
@@ -40,7 +40,3 @@ def migrate(store: Store, settings: Settings, version: str = VERSION) -> None:
             raise MigrationError(f"the migration to {version} was told to fail")
     store.put("schema", "only", {"version": version})
     log.info("Database migration successful!")
-
-
-def _order(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))

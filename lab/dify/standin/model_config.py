@@ -67,8 +67,13 @@ def accepted(site: Site, given: dict[str, Any]) -> dict[str, Any]:
     config["suggested_questions"] = _typed(given, "suggested_questions", list, [])
     config |= {name: _switch(given, name) for name in SWITCHES}
     config["text_to_speech"] = _speech(given)
+    avoidance = _switch(given, "sensitive_word_avoidance")
     # Only this much comes back since 1.16.0: a strict comparison of sent and read never settles.
-    config["sensitive_word_avoidance"] = {"enabled": _switch(given, "sensitive_word_avoidance")["enabled"]}
+    config["sensitive_word_avoidance"] = (
+        {"enabled": avoidance["enabled"]}
+        if site.settings.since("1.16.0")
+        else {"type": "", "configs": [], **avoidance}
+    )
     return config
 
 

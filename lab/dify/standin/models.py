@@ -128,8 +128,7 @@ def _provider(site: Site) -> dict[str, Any]:
         "provider": provider.PROVIDER,
         "label": provider.LABEL,
         "description": provider.LABEL,
-        "icon_small": provider.icon(site),
-        "icon_small_dark": None,
+        **provider.icons(site),
         "background": None,
         "help": None,
         "supported_model_types": list(provider.MODEL_TYPES),
@@ -175,11 +174,13 @@ def _rule(
     }  # fmt: skip
 
 
-TABLE = (
+LISTS = (
     ("GET", "/model-providers", signed_in(providers)),
     ("GET", f"{PREFIX}/models/parameter-rules", signed_in(parameter_rules)),
     ("GET", f"{PREFIX}/models", signed_in(listed)),
+    ("GET", "/models/model-types/{model_type}", signed_in(by_type)),
+)
+TABLE = (
     ("POST", f"{PREFIX}/models", signed_in(use_credential)),
     ("DELETE", f"{PREFIX}/models", signed_in(take_off)),
-    ("GET", "/models/model-types/{model_type}", signed_in(by_type)),
 )

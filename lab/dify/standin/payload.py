@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import invalid_param
+from .errors import FieldError, invalid_param
 
 HELP = "    For further information visit https://errors.pydantic.dev/2.12/v/"
 
@@ -58,7 +58,11 @@ def check(
         ]
     if problems:
         count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''}"
-        raise invalid_param(f"{count} for {model}\n" + "\n".join(problems))
+        refused = invalid_param(f"{count} for {model}\n" + "\n".join(problems))
+        wrong = next((field for field in fields if _problem(field, given)), None)
+        if wrong is None:
+            raise refused
+        raise FieldError(refused.body, wrong.name, _said_before_1_11_0(wrong, given))
     return {**given, **{f.name: int(given[f.name]) for f in fields if f.kind is int and f.name in given}}
 
 
@@ -124,3 +128,14 @@ def _text(name: str, message: str, kind: str, value: Any) -> str:
         shown = f"{shown[:25]}...{shown[-24:]}"
     told = f"type={kind}, input_value={shown}, input_type={type(value).__name__}"
     return f"{name}\n  {message} [{told}]\n{HELP}{kind}"
+
+
+def _said_before_1_11_0(field: Field, given: Mapping[str, Any]) -> str:
+    value = given.get(field.name)
+    if value is None:
+        return "Missing required parameter in the JSON body"
+    if field.options:
+        return f"The value {value!r} is not a valid choice for {field.name!r}."
+    if field.longest:
+        return f"Invalid argument: {value}. argument cannot exceed length {field.longest}"
+    return str(value)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from starlette.responses import JSONResponse, Response
 
 from .call import Call
-from .context import Site
+from .context import Site, Table
 from .payload import Field, check
 from .session import signed_in
-from .setup import PLUGIN_CATEGORIES
+from .settings import Settings
+from .setup import PLUGIN_CATEGORIES, upgrade_policy
 
 CATEGORY = Field("category", options=PLUGIN_CATEGORIES)
+FOR_ALL = "all"  # instead of a category's name
 WHO = ("everyone", "admins", "noone")
 
 
@@ -62,10 +64,38 @@ def change_permission(site: Site, call: Call) -> Response:
     return JSONResponse({"success": True})
 
 
-TABLE = (
-    ("GET", "/plugin/auto-upgrade/fetch", signed_in(upgrades)),
-    ("POST", "/plugin/auto-upgrade/change", signed_in(change_upgrades)),
-    ("POST", "/plugin/auto-upgrade/exclude", signed_in(exclude)),
+def preferences(site: Site, _: Call) -> Response:
+    """From 1.7.0 to 1.14: one policy for all categories, together with who may install."""
+    policy = site.store.get("auto_upgrade", FOR_ALL) or upgrade_policy("fix_only")
+    return JSONResponse({"permission": site.store.get("permission", "only"), "auto_upgrade": policy})
+
+
+def change_preferences(site: Site, call: Call) -> Response:
+    given = check(
+        "ParserPreferencesChange", call.json(), (Field("permission", dict), Field("auto_upgrade", dict))
+    )
+    site.store.put("permission", "only", given["permission"])
+    site.store.put("auto_upgrade", FOR_ALL, given["auto_upgrade"])
+    return JSONResponse({"success": True})
+
+
+PERMISSIONS: Table = (
     ("GET", "/plugin/permission/fetch", signed_in(permission)),
     ("POST", "/plugin/permission/change", signed_in(change_permission)),
 )
+BY_CATEGORY: Table = (
+    ("GET", "/plugin/auto-upgrade/fetch", signed_in(upgrades)),
+    ("POST", "/plugin/auto-upgrade/change", signed_in(change_upgrades)),
+    ("POST", "/plugin/auto-upgrade/exclude", signed_in(exclude)),
+)
+PREFERENCES: Table = (
+    ("GET", "/plugin/preferences/fetch", signed_in(preferences)),
+    ("POST", "/plugin/preferences/change", signed_in(change_preferences)),
+)
+
+
+def table(settings: Settings) -> Table:
+    """The routes of a version; before 1.7.0 nothing is upgraded by itself."""
+    if settings.since("1.15.0"):
+        return (*PERMISSIONS, *BY_CATEGORY)
+    return (*PERMISSIONS, *PREFERENCES) if settings.since("1.7.0") else PERMISSIONS

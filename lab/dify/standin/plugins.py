@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -59,7 +60,7 @@ def upgrade_marketplace(site: Site, call: Call) -> Response:
         _fetch(site, new)
         begun = site.daemon.upgrade(site.tenant_id(), old, new, "marketplace")
     provider.forget(site)
-    return JSONResponse({**begun, "task": None})
+    return _begun(site, begun)
 
 
 def upgrade_github(_: Site, __: Call) -> Response:
@@ -68,7 +69,8 @@ def upgrade_github(_: Site, __: Call) -> Response:
 
 
 def tasks(site: Site, call: Call) -> Response:
-    check("ParserTasks", call.query, PAGE)
+    required = not site.settings.since("1.11.0")
+    check("ParserTasks", call.query, [replace(field, required=required) for field in PAGE])
     with management():
         return JSONResponse({"tasks": site.daemon.tasks(site.tenant_id())})
 
@@ -137,6 +139,11 @@ def marketplace_manifest(site: Site, call: Call) -> Response:
 def uninstall(site: Site, call: Call) -> Response:
     """Remove an installation; model credentials stay (recording "llm credentials after reinstall")."""
     given = check("ParserUninstall", call.json(), (Field("plugin_installation_id"),))
+    if not site.settings.since("1.15.0"):
+        with management():
+            there = [plugin["id"] for plugin in site.daemon.listed(site.tenant_id())]
+        if given["plugin_installation_id"] not in there:
+            raise invalid_param("PluginNotFoundError: plugin not found")
     with management():
         done = site.daemon.uninstall(site.tenant_id(), given["plugin_installation_id"])
     provider.forget(site)
@@ -165,7 +172,15 @@ def _fetch(site: Site, identifier: str) -> dict[str, Any]:
 def _installing(site: Site, identifiers: list[str], source: str) -> Response:
     begun = site.daemon.install(site.tenant_id(), identifiers, source)
     provider.forget(site)
-    return JSONResponse({**begun, "task": None})
+    if begun["all_installed"] and not site.settings.since("1.11.0"):
+        raise invalid_param(
+            "PluginDaemonBadRequestError: plugin already installed\nfailed on plugin installation"
+        )
+    return _begun(site, begun)
+
+
+def _begun(site: Site, begun: dict[str, Any]) -> Response:
+    return JSONResponse({**begun, **({"task": None} if site.settings.since("1.15.0") else {})})
 
 
 def _named(plugin: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .context import Site
 from .daemon.failures import DaemonError, DaemonUnreachableError
-from .errors import invalid_param
+from .errors import DaemonGoneError, invalid_param
 
 PLUGIN = "langgenius/openai_api_compatible"
 PROVIDER = f"{PLUGIN}/openai_api_compatible"
@@ -26,13 +26,13 @@ def full_name(name: str) -> str:
 
 
 def installed(site: Site) -> list[str]:
-    """Names of the providers, from the cache when it knows them.
+    """Names of the providers, from the cache (which there is since 1.15.0) when it knows them.
 
     Raises:
         DaemonUnreachableError, DaemonError: the cache does not know them, and the daemon does not say.
     """
     key = f"plugin_model_providers:{site.tenant_id()}"
-    cached = site.cache.get(key)
+    cached = site.cache.get(key) if site.settings.since("1.15.0") else None
     if cached is not None:
         return list(json.loads(cached))
     plugins = site.daemon.providers(site.tenant_id())
@@ -55,15 +55,18 @@ def require(site: Site, name: str) -> str:
     try:
         there = full_name(name) in installed(site)
     except (DaemonUnreachableError, DaemonError) as error:
-        raise invalid_param(str(error)) from error
+        raise DaemonGoneError(str(error)) from error
     if not there:
         raise invalid_param(f"Provider {name} does not exist.")
     return full_name(name)
 
 
-def icon(site: Site) -> dict[str, str]:
+def icons(site: Site) -> dict[str, Any]:
+    """The provider's pictures, of which the plugin has one."""
     path = f"/console/api/workspaces/{site.tenant_id()}/model-providers/{PROVIDER}/icon_small"
-    return {language: f"{site.settings.console_api_url}{path}/{language}" for language in LABEL}
+    small = {language: f"{site.settings.console_api_url}{path}/{language}" for language in LABEL}
+    large = {} if site.settings.since("1.11.0") else {"icon_large": None}
+    return {"icon_small": small, "icon_small_dark": None, **large}
 
 
 def summary(site: Site) -> dict[str, Any]:
@@ -72,8 +75,7 @@ def summary(site: Site) -> dict[str, Any]:
         "provider": PROVIDER,
         "provider_name": "",
         "label": LABEL,
-        "icon_small": icon(site),
-        "icon_small_dark": None,
+        **icons(site),
         "supported_model_types": list(MODEL_TYPES),
         "tenant_id": site.tenant_id(),
         "models": [],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from . import VERSION
+
 # The one package that the lab's marketplace offers unless told otherwise; its checksum is the lab's own.
 OFFERED = (
     "langgenius/openai_api_compatible:0.0.63@55002e78b2ae58aa53d0266f8a43d00d25c70034e29126e2c8ad2f6c43b9468c"
@@ -36,6 +38,7 @@ class Redis:
 class Settings:
     """Settings of one container. Times are in seconds."""
 
+    version: str = VERSION
     init_password: str = field(default="", repr=False)
     secret_key: str = field(default="", repr=False)
     console_api_url: str = ""
@@ -58,8 +61,16 @@ class Settings:
     offered: tuple[str, ...] = (OFFERED,)
     install_seconds: float = 3.0
     index_seconds: float = 1.0
+    bad_gateway_seconds: float = 0.0
+    without_tables_seconds: float = 0.0
     migration_seconds: float = 2.0
     failing_migrations: tuple[str, ...] = ()
+    expired_tasks: bool = False
+    lost_writes: str = ""
+
+    def since(self, version: str) -> bool:
+        """Whether this Dify is of the given version or newer."""
+        return parts(self.version) >= parts(version)
 
     @property
     def https(self) -> bool:
@@ -74,17 +85,23 @@ class Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Settings from a container's environment.
 
-    ``STANDIN_MARKETPLACE`` (the lab's own) lists the identifiers that the marketplace offers, oldest first,
-    separated by commas; ``unreachable`` makes it fail. ``STANDIN_INSTALL_SECONDS`` is how long an
-    installation takes, ``STANDIN_INDEX_SECONDS`` how long a document waits for its worker,
-    ``STANDIN_MIGRATION_SECONDS`` how long the database of an older version takes to become this one's;
-    ``STANDIN_FAILING_MIGRATIONS`` lists the versions whose migration fails, separated by commas.
+    The lab's own are ``STANDIN_VERSION``, the Dify to speak like, from 1.3.1 on; ``STANDIN_MARKETPLACE``, the
+    identifiers that the marketplace offers, oldest first, separated by commas (``unreachable`` makes it
+    fail); ``STANDIN_INSTALL_SECONDS``, how long an installation takes; ``STANDIN_INDEX_SECONDS``, how long a
+    document waits for its worker; ``STANDIN_MIGRATION_SECONDS``, how long the database of an older version
+    takes to become this one's.
+
+    Trouble (see `standin.faults`): ``STANDIN_BAD_GATEWAY_SECONDS`` and ``STANDIN_WITHOUT_TABLES_SECONDS``
+    from the start on; ``STANDIN_FAILING_MIGRATIONS``, the versions whose migration fails, separated by
+    commas; ``STANDIN_EXPIRED_TASKS=true``, every task of an installation is gone at once;
+    ``STANDIN_LOST_WRITES``, a pattern of paths whose writes succeed and do nothing.
 
     Raises:
         ValueError: a number is none.
     """
     get = environment.get
     return Settings(
+        version=get("STANDIN_VERSION", VERSION),
         init_password=get("INIT_PASSWORD", ""),
         secret_key=get("SECRET_KEY", ""),
         console_api_url=get("CONSOLE_API_URL", ""),
@@ -107,9 +124,18 @@ def read(environment: Mapping[str, str]) -> Settings:
         offered=_listed(get("STANDIN_MARKETPLACE", OFFERED)),
         install_seconds=float(get("STANDIN_INSTALL_SECONDS") or 3),
         index_seconds=float(get("STANDIN_INDEX_SECONDS") or 1),
+        bad_gateway_seconds=float(get("STANDIN_BAD_GATEWAY_SECONDS") or 0),
+        without_tables_seconds=float(get("STANDIN_WITHOUT_TABLES_SECONDS") or 0),
         migration_seconds=float(get("STANDIN_MIGRATION_SECONDS") or 2),
         failing_migrations=_listed(get("STANDIN_FAILING_MIGRATIONS", "")),
+        expired_tasks=_true(get("STANDIN_EXPIRED_TASKS", "")),
+        lost_writes=get("STANDIN_LOST_WRITES", ""),
     )
+
+
+def parts(version: str) -> tuple[int, ...]:
+    """A version's numbers, to compare it with another's."""
+    return tuple(int(part) for part in version.split("."))
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -7,17 +7,19 @@ import re
 import secrets
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from . import VERSION, tokens
+from . import tokens
 from .call import Call, now, result
 from .context import Site
-from .errors import ApiError, early, early_invalid
+from .errors import ApiError, FieldError, early, early_invalid, error, invalid_param
 
 EMAIL = re.compile(r"^[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)+$")
 PASSWORD = re.compile(r"^(?=.*[a-zA-Z])(?=.*\d).{8,}$")
+WEAK = "Password must contain letters and numbers, and the length must be greater than 8."
 LONGEST_NAME = 30
 PLUGIN_CATEGORIES = ("tool", "model", "extension", "agent-strategy", "datasource", "trigger")
 UPGRADE_SECONDS_OF_DAY = 61200
@@ -27,17 +29,18 @@ def status(site: Site, _: Call) -> Response:
     """Reads the database, so a 200 here means that the system is ready."""
     row = site.setup_row()
     if row is None:
-        return JSONResponse({"step": "not_started", "setup_at": None})
+        at = {"setup_at": None} if site.settings.since("1.12.0") else {}
+        return JSONResponse({"step": "not_started", **at})
     return JSONResponse({"step": "finished", "setup_at": row["setup_at"]})
 
 
 def run(site: Site, call: Call) -> Response:
     """Make the owner's account and the workspace. The input is checked before anything else."""
-    wanted = _wanted(call)
+    wanted = _wanted(site, call)
     if site.setup_row() is not None:
-        raise early(403, "authorization_error", "Forbidden")
+        raise _done(site)
     if not _init_validated(site, call):
-        raise early(401, "authentication_error", "Unauthorized")
+        raise _not_validated(site)
     account_id, tenant_id, at = str(uuid.uuid4()), str(uuid.uuid4()), now()
     account = {
         "id": account_id,
@@ -78,16 +81,16 @@ def init_status(site: Site, call: Call) -> Response:
 
 def init(site: Site, call: Call) -> Response:
     """Give INIT_PASSWORD; the answer's session cookie has to travel with the setup."""
-    body = _json(call)
+    body = _json(site, call)
     if not isinstance(body.get("password"), str) or len(body["password"]) > LONGEST_NAME:
         raise early_invalid("payload")
     if site.setup_row() is not None:
-        raise early(403, "authorization_error", "Forbidden")
+        raise _done(site)
     right = secrets.compare_digest(body["password"].encode(), site.settings.init_password.encode())
     if right:
         response: Response = result(status=201)
     else:
-        refused = early(401, "authentication_error", "Unauthorized")
+        refused = _not_validated(site)
         response = JSONResponse(refused.body, refused.status)
     session = tokens.issue(site.key, {"is_init_validated": right})
     response.set_cookie("session", session, httponly=True, path="/", samesite=None)
@@ -98,13 +101,13 @@ def ping(_: Site, __: Call) -> Response:
     return JSONResponse({"result": "pong"})
 
 
-def version(_: Site, call: Call) -> Response:
+def version(site: Site, call: Call) -> Response:
     """Offline, so it echoes what it was asked about: no source of the running version."""
     if "current_version" not in call.query:
         raise early_invalid("query")
     return JSONResponse(
         {
-            "version": call.query["current_version"] or VERSION,
+            "version": call.query["current_version"] or site.settings.version,
             "release_date": "",
             "release_notes": "",
             "can_auto_update": False,
@@ -124,27 +127,57 @@ def password_fits(password: str, stored: str) -> bool:
     return secrets.compare_digest(hash_password(password, stored.partition("$")[0]), stored)
 
 
-def _wanted(call: Call) -> dict[str, Any]:
-    body = _json(call)
-    name, email, password = (body.get(key) for key in ("name", "email", "password"))
-    fits = (
-        isinstance(name, str)
-        and len(name) <= LONGEST_NAME
-        and isinstance(email, str)
-        and EMAIL.match(email)
-        and isinstance(password, str)
-        and PASSWORD.match(password)
-    )
-    if not fits:
-        raise early_invalid("payload")
+def _wanted(site: Site, call: Call) -> dict[str, Any]:
+    """The input. Since 1.12.0 (another framework) nobody is told which rule it breaks."""
+    body = _json(site, call)
+    for name, said in _rules(body):
+        if site.settings.since("1.12.0"):
+            raise early_invalid("payload")
+        raise FieldError(invalid_param(said).body, name, said)
     return body
 
 
-def _json(call: Call) -> dict[str, Any]:
+def _rules(body: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    email, name, password = (body.get(key) for key in ("email", "name", "password"))
+    for key, value in (("email", email), ("name", name), ("password", password)):
+        if not isinstance(value, str):
+            yield key, "Missing required parameter in the JSON body"
+    if isinstance(email, str) and not EMAIL.match(email):
+        yield "email", f"{email} is not a valid email."
+    if isinstance(name, str) and len(name) > LONGEST_NAME:
+        yield "name", f"Invalid argument: {name}. argument cannot exceed length {LONGEST_NAME}"
+    if isinstance(password, str) and not PASSWORD.match(password):
+        yield "password", WEAK
+
+
+def _json(site: Site, call: Call) -> dict[str, Any]:
     try:
         return call.json()
     except ApiError:
-        raise early_invalid("payload") from None
+        if site.settings.since("1.12.0"):
+            raise early_invalid("payload") from None
+        if site.settings.since("1.8.0") and not site.settings.since("1.11.0"):
+            return {}
+        raise
+
+
+def _done(site: Site) -> ApiError:
+    if site.settings.since("1.12.0"):
+        return early(403, "authorization_error", "Forbidden")
+    return error(
+        403,
+        "already_setup",
+        "Dify has been successfully installed. Please refresh the page or return to the dashboard homepage.",
+    )
+
+
+def _not_validated(site: Site) -> ApiError:
+    if site.settings.since("1.12.0"):
+        return early(401, "authentication_error", "Unauthorized")
+    said = (
+        "Init validation has not been completed yet. Please proceed with the init validation process first."
+    )
+    return error(401, "not_init_validated", said)
 
 
 def _init_validated(site: Site, call: Call) -> bool:

@@ -37,12 +37,16 @@ def passport(site: Site, call: Call) -> Response:
 
 
 def with_passport(handler: SiteHandler) -> SiteHandler:
-    """Answer only to a passport; ``Authorization`` does not count here."""
+    """Answer only to a passport; ``Authorization`` counts up to 1.9.1, and only there."""
 
     @wraps(handler)
     def guarded(site: Site, call: Call) -> Response:
         code = call.headers.get("x-app-code", "None")
         token = call.cookies.get(f"passport-{code}") or call.headers.get("x-app-passport")
+        if not site.settings.since("1.9.2"):
+            if "authorization" not in call.headers:
+                raise unauthorized("Authorization header is missing.")
+            token = call.bearer()
         if not token:
             raise unauthorized("App token is missing.")
         claims = tokens.verify(site.key, token)

@@ -45,6 +45,7 @@ class ModelCredential:
         salt: for the key's fingerprint, see `provision.domain.wiring.masking.credential_name`; it is the
             credential's name, and up to 1.7.2 part of its label, see `provision.domain.wiring.upserts`.
         provider: in three parts.
+        needs: fields that the installed plugin's form must have, and for each what to do when it has not.
     """
 
     dify: Dify = field(repr=False)
@@ -54,6 +55,7 @@ class ModelCredential:
     api_key: str = field(repr=False)
     salt: bytes = field(repr=False)
     provider: str = PROVIDER
+    needs: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.dify.transport.hide(self.api_key)
@@ -98,6 +100,9 @@ class ModelCredential:
         if form is None:
             return wanted, plan
         wanted = replace(wanted, fields=form.fitted(wanted.fields, self.model_type))
+        for name, what_to_do in self.needs.items():
+            if name not in wanted.fields:
+                raise DifyError(self.title, f"the installed plugin has no {name}", what_to_do)
         return wanted, dialect.plan(wanted, stored)
 
     def _stored(self) -> StoredCredential:

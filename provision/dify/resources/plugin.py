@@ -36,7 +36,7 @@ class Plugin:
     Args:
         plugin: ``author/name``, of which any version will do and the newest is installed, or the full
             identifier ``author/name:version@sha256``, which an older one is upgraded to.
-        timeout: seconds for an installation; the plugin daemon itself gives up after 15 minutes.
+        timeout: seconds for an installation; the plugin daemon has a bound of its own, 15 minutes by default.
         progress: receives a line whenever the installation's state changes.
         package: a ``.difypkg`` file to install it from, without the marketplace. Its checksum, which a
             signature changes, may be another than the pinned one; its version may not be older. Dify cannot

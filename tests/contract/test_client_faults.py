@@ -1,0 +1,135 @@
+"""Trouble, on the oldest and the newest version: clearly told; the next run finishes; one more is clean."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from standin_processes import free_port
+from starlette.applications import Starlette
+from starlette.routing import Route
+from test_client_standin import BOT, EMAIL, INIT_PASSWORD, Door, Installation, apply, model_endpoint, serving
+
+from lab.dify.standin import api, assembly
+from lab.dify.standin.context import Site
+from lab.dify.standin.daemon.client import RemoteDaemon
+from lab.dify.standin.settings import Settings
+from provision.dify import DifyError, wait_until_ready
+
+VERSIONS = ("1.3.1", "1.16.1")
+ENOUGH = 120.0  # of the seconds that `faster` makes shorter
+
+
+@dataclass
+class Place:
+    """An installation with its data, and the models; what runs there may change."""
+
+    site: Site
+    models: str
+
+    @contextmanager
+    def running(self, *, daemon: bool = True, **faults: Any) -> Iterator[Installation]:
+        """Dify with these faults of its settings, and its plugin daemon up or down."""
+        site = replace(self.site, settings=replace(self.site.settings, **faults))
+        if not daemon:
+            site = replace(site, daemon=RemoteDaemon(f"http://127.0.0.1:{free_port()}", "key"))
+        door = Door(api.app(site))
+        with serving(door) as url:
+            yield Installation(url, self.models, door)
+
+    def finish(self) -> None:
+        """The next run, which finishes, and one more, which sends no write."""
+        with self.running() as there:
+            apply(there.resources(there.dify()))
+            before = list(there.door.writes)
+            assert apply(there.resources(there.dify())) == []
+            assert there.door.writes == before
+
+
+@pytest.fixture(params=VERSIONS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    settings = Settings(
+        version=request.param, init_password=INIT_PASSWORD, storage=str(tmp_path), install_seconds=0.2
+    )
+    models = Starlette(routes=[Route("/v1/{task:path}", model_endpoint, methods=["POST"])])
+    with serving(models) as url:
+        yield Place(assembly.site(settings), url)
+
+
+def faster(seconds: float) -> None:
+    time.sleep(seconds / 20)
+
+
+def test_a_slow_start_is_waited_for(place: Place) -> None:
+    with place.running(bad_gateway_seconds=0.4, without_tables_seconds=0.8) as there:
+        wait_until_ready(there.dify(), ENOUGH, sleep=faster)
+        assert apply(there.resources(there.dify()))
+    place.finish()
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"), [("bad_gateway_seconds", "502"), ("without_tables_seconds", "500 unknown")]
+)
+def test_a_start_that_does_not_end_is_told(place: Place, fault: str, told: str) -> None:
+    with (
+        place.running(**{fault: 600.0}) as there,
+        pytest.raises(DifyError, match=f"Wait for Dify: .*{told}"),
+    ):
+        wait_until_ready(there.dify(), 1, sleep=faster)
+    place.finish()
+
+
+def test_an_installation_whose_task_is_gone_is_looked_up(place: Place) -> None:
+    with place.running(expired_tasks=True) as there:
+        admin, plugin, *_ = there.resources(there.dify())
+        admin.apply()
+        with pytest.raises(DifyError, match=r"the installation ended, but .* is not installed"):
+            plugin.apply()
+        time.sleep(0.3)  # it goes on
+        assert plugin.difference() is None
+    place.finish()
+
+
+@pytest.mark.parametrize(
+    "path", ["/plugin/install/", r"/models(/credentials)?$", r"/apps$", "/model-config", "/api-keys"]
+)
+def test_a_write_that_is_lost_is_found(place: Place, path: str) -> None:
+    with place.running(lost_writes=path) as there:
+        with pytest.raises(DifyError) as error:
+            apply(there.resources(there.dify()))
+        sent = [write for write in there.door.writes if path.strip("/$").split("(")[0] in write]
+        assert len(sent) == 1, (str(error.value), there.door.writes)
+    place.finish()
+
+
+def test_a_plugin_daemon_that_is_down_is_told_and_changes_nothing(place: Place) -> None:
+    place.finish()
+    with place.running(daemon=False) as there:
+        place.site.cache.delete(f"plugin_model_providers:{place.site.tenant_id()}")
+        _, plugin, _, _, _, _, defaults, *_ = there.resources(there.dify())
+        for resource in (plugin, defaults):
+            for ask in (resource.difference, resource.apply):
+                with pytest.raises(DifyError):
+                    ask()
+        assert there.door.writes == []
+    place.finish()
+
+
+def test_a_locked_account_is_told_and_not_tried_again(place: Place) -> None:
+    place.finish()
+    counter = f"login_error_rate_limit:{EMAIL}"
+    place.site.cache.set(counter, "6", 60)
+    with place.running() as there:
+        dify = there.dify()
+        with pytest.raises(DifyError, match="429 email_code_login_limit"):
+            dify.apps.find(BOT)
+        with pytest.raises(DifyError, match="not sent again"):
+            dify.apps.find(BOT)
+        assert there.door.writes == []
+    place.site.cache.delete(counter)
+    place.finish()
