@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 from pyinfra.facts.server import LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment
-from provision.operations import apt, dify, dify_stack
+from provision.operations import apt, dify, dify_containers, dify_stack
 from provision.operations.adoption import remembered
 from provision.operations.unfinished import nothing_unfinished
 
@@ -32,19 +32,19 @@ def prepare_for_dify(deployment: Deployment) -> None:
     name = system["name"] or ""
     if not host.get_fact(Which, command="docker") and (system["major"] or 0) >= OLDEST.get(name, 999):
         apt.packages(name="Install Docker", wanted=ENGINES[name])
-    dify_stack.engine(name="Find Docker Engine and Compose")
+    dify_containers.engine(name="Find Docker Engine and Compose")
 
 
 @deploy("Dify")
 def install_dify(deployment: Deployment) -> None:
-    """Have Dify's containers run from the pinned version with our settings."""
+    """Have Dify's containers run with our settings, at first from the pinned release."""
     if host.name != deployment.dify_host:
         return
     nothing_unfinished(name="Find nothing unfinished")
     remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     dify_stack.clone(name="Clone Dify", dify=deployment.dify)
     dify_stack.settings(name="Write Dify's .env and override", deployment=deployment)
-    dify_stack.up(name="Start Dify", dify=deployment.dify)
+    dify_containers.up(name="Start Dify", dify=deployment.dify)
 
 
 @deploy("Dify")

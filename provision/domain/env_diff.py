@@ -51,5 +51,5 @@ def masked(name: str, raw: str | None) -> str:
         return raw or "empty"
     if _SECRET_NAME.search(name) or _RANDOM.fullmatch(raw.strip("'\"")):
         return HIDDEN
-    without_sign_in = re.sub(r"://[^/\s]*@", f"://{HIDDEN}@", raw)
+    without_sign_in = re.sub(r"://\S*@", f"://{HIDDEN}@", raw)
     return re.sub(r"\?.*", f"?{HIDDEN}", without_sign_in, flags=re.DOTALL)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from provision.domain.dotenv import DotenvError, values
 from provision.domain.wiring.versions import OLDEST_DIFY, Version
 
 WEAVIATE = "weaviate"
@@ -146,9 +146,12 @@ def pin_differs(running: str, pin: str, folder: str) -> str:
 
 
 def vector_store(env: str) -> str:
-    """The vector store that an installation's ``.env`` chooses."""
-    found = re.findall(r"^\s*(?:export\s+)?VECTOR_STORE\s*=\s*['\"]?(\w+)", env, re.MULTILINE)
-    return found[-1] if found else WEAVIATE
+    """The vector store that an installation's ``.env`` chooses; Dify's own one where it cannot be told."""
+    try:
+        chosen = values(env).get("VECTOR_STORE")
+    except DotenvError:  # told where the file is merged
+        chosen = None
+    return chosen or WEAVIATE
 
 
 def edits(files: Iterable[str], acknowledged: Collection[str]) -> Iterator[str]:

@@ -92,6 +92,30 @@ class ComposeStack(FactBase[Stack]):
         return stack
 
 
+class OtherFolders(FactBase[list[str]]):
+    """Folders besides the given one whose containers have the same project's name.
+
+    A folder that is gone was moved, and its containers are the given one's; one of Windows' cannot be told
+    apart from Linux, and counts as another.
+    """
+
+    @staticmethod
+    def default() -> list[str]:
+        return []
+
+    def command(self, folder: str, project: str) -> StringCommand:
+        return StringCommand(
+            "docker ps --all --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+            "--format '{{.Label \"com.docker.compose.project.working_dir\"}}' 2>/dev/null | sort -u |",
+            "while read -r other; do case $other in /*)",
+            '[ -d "$other" ] && [ ! "$other" -ef', QuoteString(folder), '] || continue; esac; echo "$other";',
+            "done; true",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
 class Restarts(FactBase[int]):
     """How often Docker has restarted a service's container because it ended; 0 without one."""
 

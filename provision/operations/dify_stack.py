@@ -7,10 +7,9 @@ from io import StringIO
 
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, StringCommand, operation
-from pyinfra.facts.files import Directory
+from pyinfra.facts.files import Directory, File
 from pyinfra.operations import files
 
-from provision.domain import compose
 from provision.domain.adoption import OURS, OVERRIDE, SUBFOLDER
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import managed, merged
@@ -23,7 +22,7 @@ from provision.domain.settings import DifySettings
 from provision.domain.upgrades import pin_differs
 from provision.facts.adoption import ComposeProject, MadeByHand
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
-from provision.facts.docker import ComposeStack, ComposeVersion, DockerDesktop
+from provision.facts.docker import DockerDesktop
 from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
@@ -32,14 +31,12 @@ from provision.operations.watched import watched
 from provision.remote_file import read
 from provision.templates import render
 
-MINIMUM_COMPOSE = (2, 24)
-
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
 
 
 STEP = "Write Dify's .env"
-# What a database keeps, with the password that it was made with.
-DATA = ("volumes/db/data", "volumes/mysql/data")
+# Files that PostgreSQL, MySQL and Dify itself (the keys of its workspaces) make with their data.
+DATA = ("volumes/db/data/pgdata/PG_VERSION", "volumes/mysql/data/ibdata1", "volumes/app/storage/privkeys")
 
 
 def compose_dir(dify: DifySettings) -> str:
@@ -57,33 +54,17 @@ def container(host: Host, dify: DifySettings, service: str) -> str:
 
 
 @operation()
-def engine() -> Commands:
-    """Find a Docker engine with Compose ≥ 2.24 (optional env files need it)."""
-    found = host.get_fact(ComposeVersion)
-    parts = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
-    if parts >= MINIMUM_COMPOSE:
-        host.noop(f"Compose {found}")
-        return
-    yield failure(
-        "Find Docker",
-        f"Compose is {found}" if found else "no engine answers, or it has no compose plugin",
-        advice="Dify needs Docker Engine with Compose 2.24 or newer; install or update it, then run again",
-    )
-
-
-@operation()
 def clone(*, dify: DifySettings) -> Commands:
-    """Have Dify's source at the pinned tag; an installation of another version is left as it is.
+    """Have Dify's source at the pinned tag; where another one runs, it goes on, and that is told.
 
     Args:
         dify: repository, version, folder.
     """
-    if _another_version(dify):
-        running = host.get_fact(CheckedOutTag, path=dify.folder)
-        logger.warning(f"{host.print_prefix}{pin_differs(running, dify.version, dify.folder)}")
-        return
-    if host.get_fact(CheckedOutTag, path=dify.folder):
-        host.noop(f"{dify.folder} is at {dify.version}")
+    running = host.get_fact(CheckedOutTag, path=dify.folder)
+    if running:
+        if running != dify.version:
+            logger.warning(f"{host.print_prefix}{pin_differs(running, dify.version, dify.folder)}")
+        host.noop(f"{dify.folder} is at {running}")
         return
     if host.get_fact(Directory, path=dify.folder):
         yield failure(
@@ -109,6 +90,8 @@ def clone(*, dify: DifySettings) -> Commands:
 def settings(*, deployment: Deployment) -> Commands:
     """Have ``.env`` and the override say what our settings say; the owner's own lines stay.
 
+    In terms of the release that runs, which need not be the pinned one.
+
     Args:
         deployment: settings, and the address that links are made with.
     """
@@ -123,16 +106,13 @@ def settings(*, deployment: Deployment) -> Commands:
         override = read(host, f"{folder}/{OVERRIDE}")
         if owner:
             _warn_of_published_secrets(version, owner)
-        if owner and as_it_is(dify) and not _another_version(dify):
+        if owner and as_it_is(dify) and not _unknown(dify):
             _tell_what_differs(deployment, version, owner, override)
     except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
         yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
         return
-    if _another_version(dify):
-        host.noop("another version, left as it is")
-        return
     if as_it_is(dify):
-        host.noop("made by hand, left as it is")
+        host.noop("left as it is")
         return
     if override is not None and not override.startswith(OURS):
         yield failure(
@@ -141,23 +121,12 @@ def settings(*, deployment: Deployment) -> Commands:
             advice="Move it away; ours adds to each service there",
         )
         return
-    yield from files.put._inner(
-        src=StringIO(
-            render(
-                "docker-compose.override.yaml.j2",
-                desktop=host.get_fact(DockerDesktop),
-                plugin_debugging_port=dify.plugin_debugging_port,
-            )
-        ),
-        dest=f"{folder}/{OVERRIDE}",
-        mode="644",
-    )
     wanted = managed(dify, deployment.dify_url, version)
     if owner is None:
-        if data := next((path for path in DATA if host.get_fact(Directory, path=f"{folder}/{path}")), None):
+        if data := next((path for path in DATA if host.get_fact(File, path=f"{folder}/{path}")), None):
             yield failure(
                 STEP,
-                f"{folder}/{data} exists but {folder}/.env, which has its password, does not",
+                f"{folder}/{data} exists but {folder}/.env, which has the password, does not",
                 advice="Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
                 f"move all of {folder}/volumes away to begin with nothing",
             )
@@ -179,35 +148,18 @@ def settings(*, deployment: Deployment) -> Commands:
         return
     for line in shown(result.changes, private=dify.env):
         host.log(line)
+    yield from files.put._inner(
+        src=StringIO(
+            render(
+                "docker-compose.override.yaml.j2",
+                desktop=host.get_fact(DockerDesktop),
+                plugin_debugging_port=dify.plugin_debugging_port,
+            )
+        ),
+        dest=f"{folder}/{OVERRIDE}",
+        mode="644",
+    )
     yield from secret_file._inner(content=result.text, path=f"{folder}/.env")
-
-
-@operation()
-def up(*, dify: DifySettings) -> Commands:
-    """Have every container run from its present definition; one that somebody set up by hand just run.
-
-    Args:
-        dify: the folder.
-    """
-    if _another_version(dify):
-        host.noop("another version, left as it is")
-        return
-    folder = compose_dir(dify)
-    stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
-    kept = as_it_is(dify)
-    found = compose.differences(stack.wanted, stack.containers, recreate=not kept)
-    if stack.wanted and not found:
-        host.noop("every container is as defined")
-    else:
-        for line in found:
-            host.log(line)
-        inside = StringCommand("cd", QuoteString(folder), "&&")
-        yield watched(StringCommand(inside, "docker compose pull --quiet --policy missing"), "pulling images")
-        start = "docker compose --progress quiet up --detach" + (" --no-recreate" if kept else "")
-        yield watched(StringCommand(inside, start), "starting containers")
-        stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
-    if compose.nginx_is_stale(stack.containers, stack.door):
-        yield StringCommand("docker compose restart nginx", _chdir=folder)
 
 
 def env_files(host: Host, folder: str) -> EnvFolder | None:
@@ -247,10 +199,9 @@ def _tell_what_differs(
 
 
 def as_it_is(dify: DifySettings) -> bool:
-    """Whether somebody else has set Dify up, and its files and containers are left alone."""
-    return not dify.take_over and host.get_fact(MadeByHand, folder=compose_dir(dify))
+    """Whether files and containers are left alone: Dify was set up by hand, or its release is not known."""
+    return _unknown(dify) or (not dify.take_over and host.get_fact(MadeByHand, folder=compose_dir(dify)))
 
 
-def _another_version(dify: DifySettings) -> bool:
-    """Whether an installation of another version is there; it is reported, never changed in passing."""
-    return host.get_fact(CheckedOutTag, path=dify.folder) not in ("", dify.version)
+def _unknown(dify: DifySettings) -> bool:
+    return host.get_fact(CheckedOutTag, path=dify.folder) == "?"

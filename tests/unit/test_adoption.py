@@ -15,10 +15,10 @@ from provision.domain.adoption import FOLDER, AdoptionError, Installation, adopt
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.settings import DifySettings
 from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
-from provision.facts.docker import ComposeStack, Container, NginxVariables, Stack
+from provision.facts.docker import ComposeStack, Container, NginxVariables, OtherFolders, Stack
 from provision.facts.git import CheckedOutTag
 from provision.operations import adoption as adoption_operations
-from provision.operations import dify_stack
+from provision.operations import dify_containers, dify_stack
 from tasks import adoption
 
 HOME = Installation("/home/gx/dify/docker", "docker")
@@ -133,12 +133,13 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
             CheckedOutTag: "",
             ComposeStack: Stack(),
             ComposeProject: "docker",
+            OtherFolders: [],
             MadeByHand: lambda folder: folder == HOME.folder,
             NginxVariables: lambda folder: {"EXPOSE_NGINX_PORT": "8080"} if folder == HOME.folder else {},
         }
         named = {fact.__name__: fact for fact in facts}
         machine = Machine(facts | {named[name]: value for name, value in changed.items()})
-        for module in (adoption, dify_stack):
+        for module in (adoption, dify_stack, dify_containers):
             monkeypatch.setattr(module, "host", machine)
 
     return replace
@@ -233,9 +234,9 @@ def test_no_container_that_runs_is_made_anew(on: Any, found: Stack, done: list[s
 
 def started(dify: DifySettings) -> list[str]:
     """How the operation would have compose start containers."""
-    machine: Any = dify_stack.host
+    machine: Any = dify_containers.host
     machine.sent.clear()
-    for command in dify_stack.up._inner(dify=dify):  # type: ignore[attr-defined]
+    for command in dify_containers.up._inner(dify=dify):  # type: ignore[attr-defined]
         assert isinstance(command, FunctionCommand)
         command.function(None, machine)
-    return [found[0] for line in machine.sent if (found := re.search(r"up --detach.*", line))]
+    return [found[0] for line in machine.sent if (found := re.search(r"up --detach( --no-recreate)?", line))]

@@ -122,11 +122,14 @@ def test_a_file_of_the_owners_keeps_its_lines_and_its_secrets(
 def test_data_without_its_env_is_never_given_another_password(
     clone: Path, said: pytest.LogCaptureFixture
 ) -> None:
-    (clone / "docker/volumes/db/data").mkdir(parents=True)
+    data = clone / "docker/volumes/db/data/pgdata"
+    data.mkdir(parents=True)
+    (data / "PG_VERSION").touch()
     with pytest.raises(PyinfraError):
         run(clone)
     assert not (clone / "docker/.env").exists()
-    assert "volumes/db/data exists but" in said.text
+    assert not (clone / "docker/docker-compose.override.yaml").exists()  # by which it would be ours next time
+    assert "volumes/db/data/pgdata/PG_VERSION exists but" in said.text
     assert "Restore .env from a backup" in said.text
 
 
@@ -158,15 +161,28 @@ def test_a_file_that_is_no_utf_8_is_left(clone: Path, said: pytest.LogCaptureFix
     assert "docker/.env: 'utf-8' codec can't decode" in said.text
 
 
-def test_another_version_is_only_told_what_everybody_knows_of_it(
+def test_the_release_that_runs_is_set_up_whatever_the_pin_says(
     clone: Path, said: pytest.LogCaptureFixture
 ) -> None:
-    example = (clone / "docker/.env.example").read_text()
     env = clone / "docker/.env"
-    env.write_text(example)
-    assert not run(clone, version="1.16.0")
-    assert env.read_text() == example
+    env.write_text((clone / "docker/.env.example").read_text())
+    (clone / "docker/docker-compose.override.yaml").write_text(f"{OURS}\n")
+    assert run(clone, version="1.17.1")
+    assert values(env.read_text())["APP_WEB_URL"] == "http://bot.lan:81"
     assert "everybody knows DB_PASSWORD of this Dify: first in the database" in said.text
+    assert not run(clone, version="1.17.1")
+
+
+def test_a_clone_on_no_tag_is_left_as_it_is(clone: Path) -> None:
+    docker = clone / "docker"
+    (docker / "docker-compose.yaml").write_text("services: {}\n")
+    git = ("git", "-C", clone, "-c", "user.name=me", "-c", "user.email=me@example.com")
+    subprocess.run([*git, "commit", "-qam", "my own"], check=True)
+    env = docker / ".env"
+    env.write_text("MINE=1\n")
+    assert not run(clone, take_over=True)
+    assert env.read_text() == "MINE=1\n"
+    assert not (docker / "docker-compose.override.yaml").exists()
 
 
 def test_what_an_own_variable_holds_is_not_shown(clone: Path, said: pytest.LogCaptureFixture) -> None:

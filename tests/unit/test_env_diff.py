@@ -34,6 +34,7 @@ def test_a_secret_is_hidden_by_its_name_or_its_look(name: str, raw: str) -> None
         ("SECRET_KEY", None, "unset"),
         ("CELERY_BROKER_URL", "redis://:hunter2@redis:6379/1", f"redis://{HIDDEN}@redis:6379/1"),
         ("PIP_MIRROR_URL", "https://me:pw@mirror/simple", f"https://{HIDDEN}@mirror/simple"),
+        ("PIP_MIRROR_URL", "https://me:p/w@x@mirror/simple", f"https://{HIDDEN}@mirror/simple"),
         ("PIP_MIRROR_URL", "https://mirror/simple?token=abc", f"https://mirror/simple?{HIDDEN}"),
         ("CODE_EXECUTION_ENDPOINT", "http://sandbox:8194", "http://sandbox:8194"),
     ],

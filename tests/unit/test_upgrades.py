@@ -114,6 +114,8 @@ def test_another_release_than_the_pinned_one_is_told(running: str, advice: str) 
     ("env", "store"),
     [
         ("", "weaviate"),
+        ("VECTOR_STORE=\nVECTOR_INDEX_NAME_PREFIX=Vector\n", "weaviate"),
+        ("VECTOR_STORE='qdrant\n", "weaviate"),
         ("VECTOR_STORE=weaviate\n", "weaviate"),
         ("# VECTOR_STORE=milvus\nVECTOR_STORE='qdrant'\r\n", "qdrant"),
         ("VECTOR_STORE=weaviate\nOTHER=1\nVECTOR_STORE=pgvector\n", "pgvector"),

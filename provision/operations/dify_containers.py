@@ -1,0 +1,85 @@
+"""Dify's containers, by docker compose."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import QuoteString, StringCommand, operation
+
+from provision.domain import compose
+from provision.domain.settings import DifySettings
+from provision.facts.docker import ComposeStack, ComposeVersion, OtherFolders
+from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
+from provision.operations.failing import failure
+from provision.operations.watched import watched
+
+MINIMUM_COMPOSE = (2, 24)
+
+# One after the other, so that it can be said which one takes its time, and which one failed.
+PULL = """\
+set -e
+images=$(docker compose config --images)
+for image in $(printf '%s\\n' "$images" | sort -u); do
+    docker image inspect "$image" >/dev/null 2>&1 && continue
+    echo "pulling $image"
+    docker pull --quiet "$image" >/dev/null
+done
+"""
+
+# Of the API, through which everything goes, and of whatever does not run as it should.
+LAST_WORDS = """\
+docker compose ps --all
+ill=$(docker compose ps --all --format '{{.Service}} {{.State}}/{{.Health}}/{{.ExitCode}}' |
+    grep -vE ' (running/(healthy|starting)?/|exited//0$)' | cut -d ' ' -f 1)
+docker compose logs --tail 15 $(printf '%s\\n' api nginx $ill | sort -u)
+"""
+
+
+@operation()
+def engine() -> Commands:
+    """Find a Docker engine with Compose ≥ 2.24 (optional env files need it)."""
+    found = host.get_fact(ComposeVersion)
+    parts = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
+    if parts >= MINIMUM_COMPOSE:
+        host.noop(f"Compose {found}")
+        return
+    yield failure(
+        "Find Docker",
+        f"Compose is {found}" if found else "no engine answers, or it has no compose plugin",
+        advice="Dify needs Docker Engine with Compose 2.24 or newer; install or update it, then run again",
+    )
+
+
+@operation()
+def up(*, dify: DifySettings) -> Commands:
+    """Have every container run from its present definition; one that somebody set up by hand just run.
+
+    Args:
+        dify: the folder.
+    """
+    folder = compose_dir(dify)
+    name = project(host, dify)
+    if others := host.get_fact(OtherFolders, folder=folder, project=name):
+        yield failure(
+            "Start Dify",
+            f"compose calls {folder} the project {name}, and so it does {', '.join(others)}, which has "
+            "containers: starting this one would make those anew, with other data",
+            advice='Set dify.env = {"COMPOSE_PROJECT_NAME": "…"} to a name of its own, or dify.folder to '
+            "the installation that is meant",
+        )
+        return
+    stack = host.get_fact(ComposeStack, folder=folder, project=name, port=dify.port)
+    kept = as_it_is(dify)
+    found = compose.differences(stack.wanted, stack.containers, recreate=not kept)
+    if stack.wanted and not found:
+        host.noop("every container is as defined")
+    else:
+        for line in found:
+            host.log(line)
+        inside = StringCommand("cd", QuoteString(folder), "&&")
+        yield watched(StringCommand(inside, "sh -c", QuoteString(PULL)), "pulling images")
+        start = "docker compose --progress quiet up --detach" + (" --no-recreate" if kept else "")
+        ill = StringCommand("{", LAST_WORDS, "exit 1; }")
+        yield watched(StringCommand(inside, start, "||", ill), "starting containers")
+        stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
+    if compose.nginx_is_stale(stack.containers, stack.door):
+        yield StringCommand("docker compose restart nginx", _chdir=folder)

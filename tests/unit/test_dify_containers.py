@@ -1,0 +1,79 @@
+"""What is asked of Docker while Dify's containers start: our programs, with a Docker that only answers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from provision.facts.docker import OtherFolders
+from provision.operations.dify_containers import LAST_WORDS, PULL
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in Docker's place that runs the lines that a test gives it."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program
+
+
+def answers(docker: Path, lines: str) -> None:
+    docker.write_text(f'#!/bin/bash\necho "$*" >>{docker}.asked\n{lines}\n')
+    docker.chmod(0o755)
+
+
+def ran(command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_project_of_the_same_name_elsewhere_is_seen(docker: Path, tmp_path: Path) -> None:
+    mine, other, gone = tmp_path / "mine/docker", tmp_path / "a shop/docker", tmp_path / "moved/docker"
+    mine.mkdir(parents=True)
+    other.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(mine.parent)
+    labels = [mine, tmp_path / "link/docker", other, other, gone, r"C:\dify\docker"]
+    answers(docker, "\n".join(f"printf '%s\\n' '{label}'" for label in labels))
+    found = OtherFolders()
+    command = ran(str(found.command(str(mine), "docker").get_raw_value()))
+    assert command.returncode == 0, command.stderr
+    assert sorted(found.process(command.stdout.splitlines())) == sorted([str(other), r"C:\dify\docker"])
+    assert "--filter label=com.docker.compose.project=docker" in Path(f"{docker}.asked").read_text()
+
+
+def test_only_missing_images_are_pulled_and_each_is_named(docker: Path) -> None:
+    answers(
+        docker,
+        'case "$*" in *--images) printf "b:1\\na:1\\na:1\\n";; *inspect\\ a:1);; *inspect*) exit 1;; esac',
+    )
+    done = ran(PULL)
+    assert (done.returncode, done.stdout) == (0, "pulling b:1\n")
+    assert [line for line in Path(f"{docker}.asked").read_text().splitlines() if "pull" in line] == [
+        "pull --quiet b:1"
+    ]
+
+
+def test_a_pull_that_fails_ends_it_with_what_docker_says(docker: Path) -> None:
+    answers(docker, 'case "$*" in *--images) echo b:1; echo c:1;; *) echo "denied" >&2; exit 1;; esac')
+    done = ran(PULL)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "pulling b:1\n", "denied\n")
+
+
+def test_a_definition_that_compose_refuses_ends_it(docker: Path) -> None:
+    answers(docker, "echo 'no such file' >&2; exit 15")
+    done = ran(PULL)
+    assert (done.returncode, done.stdout, done.stderr) == (15, "", "no such file\n")
+
+
+def test_the_last_words_are_those_of_what_does_not_run(docker: Path) -> None:
+    well = ["api running//0", "nginx running//0", "db running/healthy/0", "init exited//0"]
+    states = [*well, "redis running/unhealthy/0", "worker restarting//1", "sandbox exited//137"]
+    listed = "\n".join(f"echo '{state}'" for state in states)
+    answers(docker, f'case "$*" in *--format*) {listed};; esac')
+    assert ran(LAST_WORDS).returncode == 0
+    asked = Path(f"{docker}.asked").read_text().splitlines()
+    assert asked[0] == "compose ps --all"
+    assert asked[-1] == "compose logs --tail 15 api nginx redis sandbox worker"
