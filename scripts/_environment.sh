@@ -43,12 +43,18 @@ total() {
     printf '%s %s\n' "$(since "$begun_at")" "$1 in total"
 }
 
+# missing_packages [browser]: what has to be installed; a browser only for those who open pages.
 missing_packages() {
     command -v mmdebstrap >/dev/null || echo mmdebstrap
     command -v zstd >/dev/null || echo zstd
     command -v git >/dev/null || echo git
     command -v ssh-keygen >/dev/null || echo openssh-client
     python3 -c 'import ensurepip' 2>/dev/null || echo python3-venv
+    if [ "${1:-}" = browser ] && ! command -v chromium-headless-shell chromium google-chrome >/dev/null; then
+        # Ubuntu has it as a snap, by another name.
+        command -v chromium-browser >/dev/null || apt-cache search --names-only '^chromium-browser$' |
+            grep -o '^chromium-browser' || echo chromium-headless-shell
+    fi
     if ! docker info >/dev/null 2>&1; then
         command -v iptables >/dev/null || echo iptables
         command -v ip >/dev/null || echo iproute2
@@ -59,11 +65,11 @@ missing_packages() {
 }
 
 install_packages() {
-    [ -n "$(missing_packages)" ] || return 0
+    [ -n "$(missing_packages "$@")" ] || return 0
     quietly apt-update.log apt-get update || return
     # Asked again: what there is to install is known only after the update.
     # shellcheck disable=SC2046
-    quietly apt-install.log apt-get install -y --no-install-recommends $(missing_packages) || return
+    quietly apt-install.log apt-get install -y --no-install-recommends $(missing_packages "$@") || return
 }
 
 python_of_choice() {
@@ -91,8 +97,9 @@ install_python_packages() {
     touch "$stamp"
 }
 
+# set_up_machine [browser]: see missing_packages.
 set_up_machine() {
-    step "system packages" install_packages
+    step "system packages" install_packages "$@"
     step "Python packages" install_python_packages
 }
 

@@ -18,15 +18,12 @@ import pytest
 
 from lab import addresses
 from lab.docker import Docker
+from lab.seen import handed_over as handed_over
+from lab.seen import writes_at_the_door as writes_at_the_door
 
 LAB = "inventories/lab.py"
 HOSTS = [address.name for address in addresses.HOSTS]
 SECRETS = "/etc/dify-vllm-deploy/secrets"
-
-# Requests that change nothing of Dify's configuration: signing in, lists that are asked for by POST, a
-# question and the deletion of its conversation.
-NO_WRITES = ("/login", "/plugin/list/installations/ids", "/plugin/list/latest-versions", "/v1/chat-messages",
-             "/v1/conversations/", "/retrieve")  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -193,27 +190,12 @@ def handover(converged: object, on: Callable[..., str]) -> dict[str, str]:
     return handed_over(on)
 
 
-def handed_over(on: Callable[..., str]) -> dict[str, str]:
-    """Link, API address and key, as the owner reads them on the Dify host."""
-    text = on("dify-wsl", "cat", "/etc/dify-vllm-deploy/handover.md")
-    found = dict(re.findall(r"^\* (Chat link|API base|API key): (\S+)$", text, re.MULTILINE))
-    assert set(found) == {"Chat link", "API base", "API key"}
-    return found
-
-
 def accept(output: str) -> None:
     """Do what the messages advise; the owner has compared the fingerprints."""
     commands = re.findall(r"^\s+((?:ssh-keygen -R .+ && )?printf .+ >> .+)$", output, re.MULTILINE)
     assert commands, output[-4000:]
     for command in commands:
         subprocess.run(["sh", "-c", command], capture_output=True, check=True)
-
-
-def writes_at_the_door(on: Callable[..., str]) -> list[str]:
-    """The requests that changed Dify's configuration, from its nginx's access log."""
-    log = on("dify-wsl", "docker", "logs", "docker-nginx-1")
-    requests = re.findall(r'"(POST|PUT|PATCH|DELETE) ([^ "?]+)', log)
-    return [f"{method} {path}" for method, path in requests if not any(part in path for part in NO_WRITES)]
 
 
 def processes(on: Callable[..., str]) -> dict[str, str]:
