@@ -41,8 +41,8 @@ def install_dify(deployment: Deployment) -> None:
     if host.name != deployment.dify_host:
         return
     nothing_unfinished(name="Find nothing unfinished")
-    remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     dify_stack.clone(name="Clone Dify", dify=deployment.dify)
+    remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     dify_stack.settings(name="Write Dify's .env and override", deployment=deployment)
     dify_containers.up(name="Start Dify", dify=deployment.dify)
 

@@ -10,7 +10,7 @@ from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, S
 from pyinfra.facts.files import Directory, File
 from pyinfra.operations import files
 
-from provision.domain.adoption import OURS, OVERRIDE, SUBFOLDER
+from provision.domain.adoption import OURS, OVERRIDE, PLACE, SUBFOLDER
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import managed, merged
 from provision.domain.dotenv import DotenvError
@@ -20,7 +20,7 @@ from provision.domain.published_secrets import replaced_at_first, still_publishe
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
 from provision.domain.upgrades import pin_differs
-from provision.facts.adoption import ComposeProject, MadeByHand
+from provision.facts.adoption import ComposeProject, MadeByHand, RememberedFolder
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import DockerDesktop
 from provision.facts.git import CheckedOutTag
@@ -69,6 +69,13 @@ def clone(*, dify: DifySettings) -> Commands:
     if host.get_fact(Directory, path=dify.folder):
         yield failure(
             "Clone Dify", f"{dify.folder} is there and is no clone", advice="Set dify.folder to a new one"
+        )
+        return
+    if host.get_fact(RememberedFolder) == dify.folder:
+        yield failure(
+            "Clone Dify",
+            f"{dify.folder}, where Dify stood, is gone",
+            advice=f"Mount it, or bring it back by deploys/restore.py; to begin with nothing, remove {PLACE}",
         )
         return
     staged = QuoteString(f"{dify.folder}.new")

@@ -62,7 +62,8 @@ def hand_over(*, deployment: Deployment) -> Commands:
     yield from secret_file._inner(content=render("handover.md.j2", key=key, **values), path=HANDOVER_FILE)
     if state.is_executing:
         question = deployment.dify.bot.test_question
-        body = {"inputs": {}, "query": question, "user": "me", "response_mode": "blocking"}
+        asked = {"inputs": {}, "query": question, "user": "me", "response_mode": "blocking"}
+        body = json.dumps(asked, ensure_ascii=False)
         logger.info(
             render(
                 "handover.txt.j2",
@@ -70,7 +71,8 @@ def hand_over(*, deployment: Deployment) -> Commands:
                 host=host.name,
                 file=HANDOVER_FILE,
                 question=question,
-                body=shlex.quote(json.dumps(body, ensure_ascii=False)),
+                body=body,
+                quoted_body=shlex.quote(body),
                 ready=not {"chat", "question"} & progress.not_done.keys(),
                 answer=progress.answer,
                 **values,

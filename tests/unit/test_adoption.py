@@ -10,8 +10,17 @@ import pytest
 from local_host import LocalHost
 from pyinfra.api import FactBase, FunctionCommand, StringCommand
 from pyinfra.api.exceptions import DeployError
+from pyinfra.facts.files import Directory
 
-from provision.domain.adoption import FOLDER, AdoptionError, Installation, adopted, as_published, other_ports
+from provision.domain.adoption import (
+    FOLDER,
+    PLACE,
+    AdoptionError,
+    Installation,
+    adopted,
+    as_published,
+    other_ports,
+)
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.settings import DifySettings
 from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
@@ -131,6 +140,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
             Installations: [HOME],
             RememberedFolder: "",
             CheckedOutTag: "",
+            Directory: False,
             ComposeStack: Stack(),
             ComposeProject: "docker",
             OtherFolders: [],
@@ -164,6 +174,14 @@ def test_one_that_was_adopted_before_is_found_without_its_containers(on: Any) ->
     on(Installations=[Installation(HOME.folder, "bot")], RememberedFolder="/home/gx/dify")
     with pytest.raises(DeployError, match="COMPOSE_PROJECT_NAME=bot"):
         adoption.adopted(settings())
+
+
+def test_a_folder_that_is_gone_is_not_begun_anew_in_its_place(on: Any) -> None:
+    on(Installations=[], RememberedFolder="/home/gx/dify", CheckedOutTag="", Directory=False)
+    dify = adoption.adopted(settings()).dify
+    [told] = dify_stack.clone._inner(dify=dify)  # type: ignore[attr-defined]
+    assert "/home/gx/dify, where Dify stood, is gone. Mount it, or" in told.get_raw_value()
+    assert PLACE in told.get_raw_value()
 
 
 def test_where_it_stands_is_noted_once(
