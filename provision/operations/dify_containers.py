@@ -14,14 +14,15 @@ from provision.operations.watched import watched
 
 MINIMUM_COMPOSE = (2, 24)
 
-# One after the other, so that it can be said which one takes its time, and which one failed.
+# One after the other, so that it can be said which one takes its time. What Docker cannot pull compose may know
+# what to do with (a service that somebody builds); else it fails, too.
 PULL = """\
 set -e
 images=$(docker compose config --images)
 for image in $(printf '%s\\n' "$images" | sort -u); do
     docker image inspect "$image" >/dev/null 2>&1 && continue
     echo "pulling $image"
-    docker pull --quiet "$image" >/dev/null
+    docker pull --quiet "$image" >/dev/null || exec docker compose pull --quiet --policy missing
 done
 """
 

@@ -56,10 +56,16 @@ def test_only_missing_images_are_pulled_and_each_is_named(docker: Path) -> None:
     ]
 
 
-def test_a_pull_that_fails_ends_it_with_what_docker_says(docker: Path) -> None:
-    answers(docker, 'case "$*" in *--images) echo b:1; echo c:1;; *) echo "denied" >&2; exit 1;; esac')
+@pytest.mark.parametrize("status", [0, 18])
+def test_what_compose_says_of_an_image_that_cannot_be_pulled_counts(docker: Path, status: int) -> None:
+    answers(
+        docker,
+        'case "$*" in *--images) echo b:1; echo c:1;; compose*) echo "compose says" >&2; exit STATUS;; '
+        '*) echo "denied" >&2; exit 1;; esac'.replace("STATUS", str(status)),
+    )
     done = ran(PULL)
-    assert (done.returncode, done.stdout, done.stderr) == (1, "pulling b:1\n", "denied\n")
+    assert (done.returncode, done.stdout, done.stderr) == (status, "pulling b:1\n", "denied\ncompose says\n")
+    assert Path(f"{docker}.asked").read_text().endswith("\ncompose pull --quiet --policy missing\n")
 
 
 def test_a_definition_that_compose_refuses_ends_it(docker: Path) -> None:
