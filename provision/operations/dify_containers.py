@@ -14,8 +14,8 @@ from provision.operations.watched import watched
 
 MINIMUM_COMPOSE = (2, 24)
 
-# One after the other, so that it can be said which one takes its time. What Docker cannot pull compose may know
-# what to do with (a service that somebody builds); else it fails, too.
+# One after the other, so that it can be said which one takes its time. What Docker cannot pull may be built
+# by somebody, which compose knows; else it fails, too.
 PULL = """\
 set -e
 images=$(docker compose config --images)
