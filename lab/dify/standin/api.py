@@ -43,7 +43,6 @@ CONSOLE = "/console/api"
 WORKSPACE = f"{CONSOLE}/workspaces/current"
 CONSOLE_TABLES: tuple[Table, ...] = (
     setup.TABLE,
-    features.TABLE,
     apps.TABLE,
     sites.TABLE,
     keys.TABLE,
@@ -53,21 +52,22 @@ CONSOLE_TABLES: tuple[Table, ...] = (
 WORKSPACE_TABLES: tuple[Table, ...] = (
     plugins.TABLE,
     default_models.TABLE,
-    tool_providers.TABLE,
 )
 
 
 def app(site: Site) -> Starlette:
     """The application of one installation."""
     routes = bind(site, (("GET", "/health", health), ("GET", "/v1", to_index)))
-    for table in (login.table(site.settings), account.table(site.settings), *CONSOLE_TABLES):
+    by_version = (login.table, account.table, features.table)
+    for table in (*(each(site.settings) for each in by_version), *CONSOLE_TABLES):
         routes += bind(site, table, CONSOLE)
     named = (credentials.TABLE, models.TABLE) if site.settings.since("1.8.0") else (upserts.TABLE,)
-    for table in (plugin_policies.table(site.settings), *named, models.LISTS, *WORKSPACE_TABLES):
+    policies, tools = plugin_policies.table(site.settings), tool_providers.table(site.settings)
+    for table in (policies, *named, models.LISTS, *WORKSPACE_TABLES, tools):
         routes += bind(site, table, WORKSPACE)
     if not site.settings.since("1.8.0"):
         routes += bind(site, (("GET", "/v1/", index),))
-    routes += bind(site, service_api.TABLE, "/v1")
+    routes += bind(site, service_api.table(site.settings), "/v1")
     routes += bind(site, dataset_api.TABLE, "/v1")
     routes += bind(site, web_api.TABLE, "/api")
     application = Starlette(
