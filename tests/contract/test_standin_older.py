@@ -27,9 +27,9 @@ NEWER = (
 # The version of the plugin there; the lines that are replayed; how many of them are compared at least.
 # The rest of 1.3.1's are about one plugin version over another, and about a worker that is down.
 VERSIONS: dict[str, tuple[str, list[range], int]] = {
-    "1.3.1": ("0.0.16", [range(354), range(428, 439), range(446, 453)], 240),
-    "1.9.2": ("0.0.63", [range(322)], 230),
-    "1.12.1": ("0.0.63", [range(267)], 200),
+    "1.3.1": ("0.0.16", [range(354), range(428, 439), range(446, 453)], 290),
+    "1.9.2": ("0.0.63", [range(322)], 260),
+    "1.12.1": ("0.0.63", [range(267)], 220),
 }
 KEYS = {
     r"made app: chat": "made app: api key",

@@ -49,25 +49,21 @@ CONSOLE_TABLES: tuple[Table, ...] = (
     dataset_keys.TABLE,  # before a dataset's own routes, which would take "api-keys" for an id
     datasets.TABLE,
 )
-WORKSPACE_TABLES: tuple[Table, ...] = (
-    plugins.TABLE,
-    default_models.TABLE,
-)
 
 
 def app(site: Site) -> Starlette:
     """The application of one installation."""
     routes = bind(site, (("GET", "/health", health), ("GET", "/v1", to_index)))
-    by_version = (login.table, account.table, features.table)
-    for table in (*(each(site.settings) for each in by_version), *CONSOLE_TABLES):
+    told = site.settings
+    for table in (login.table(told), account.table(told), features.table(told), *CONSOLE_TABLES):
         routes += bind(site, table, CONSOLE)
-    named = (credentials.TABLE, models.TABLE) if site.settings.since("1.8.0") else (upserts.TABLE,)
-    policies, tools = plugin_policies.table(site.settings), tool_providers.table(site.settings)
-    for table in (policies, *named, models.LISTS, *WORKSPACE_TABLES, tools):
+    named = (credentials.TABLE, models.TABLE) if told.since("1.8.0") else (upserts.TABLE,)
+    plugin_tables = (plugin_policies.table(told), plugins.table(told))
+    for table in (*plugin_tables, *named, models.LISTS, default_models.TABLE, tool_providers.table(told)):
         routes += bind(site, table, WORKSPACE)
-    if not site.settings.since("1.8.0"):
+    if not told.since("1.8.0"):
         routes += bind(site, (("GET", "/v1/", index),))
-    routes += bind(site, service_api.table(site.settings), "/v1")
+    routes += bind(site, service_api.table(told), "/v1")
     routes += bind(site, dataset_api.TABLE, "/v1")
     routes += bind(site, web_api.TABLE, "/api")
     application = Starlette(

@@ -74,9 +74,10 @@ def dsl_version(site: Site, _: Call) -> Response:
 
 
 def table(settings: Settings) -> Table:
-    """The routes of a version; only newer ones tell the version of their exports (tags 1.14.2, 1.15.0)."""
-    routes: Table = (
-        ("GET", "/system-features", shown),
-        ("GET", "/system-features/license", signed_in(licence)),
+    """The routes of a version (``controllers/console``, tags 1.14.2, 1.15.0, 1.16.0 and 1.16.1)."""
+    since: tuple[tuple[str, Table], ...] = (
+        ("1.3.1", (("GET", "/system-features", shown),)),
+        ("1.15.0", (("GET", "/app-dsl-version", dsl_version),)),
+        ("1.16.1", (("GET", "/system-features/license", signed_in(licence)),)),
     )
-    return (*routes, ("GET", "/app-dsl-version", dsl_version)) if settings.since("1.15.0") else routes
+    return [route for version, routes in since if settings.since(version) for route in routes]
