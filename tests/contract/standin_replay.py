@@ -247,8 +247,8 @@ class Replay:
         if step.response["status"] >= 400:
             yield from _error_problems(step, self._now(before), now, self._older)
         task = before.get("task") if isinstance(before, dict) else None
-        if task and task["status"] == "success" and now["task"]["status"] != "success":
-            yield f"task success was recorded, {now['task']['status']} is there"
+        if task and task["status"] in {"success", "failed"} and now["task"]["status"] != task["status"]:
+            yield f"task {task['status']} was recorded, {now['task']['status']} is there"
 
 
 def _imported_model(step: Step) -> str:
