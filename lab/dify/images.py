@@ -85,8 +85,8 @@ IMAGES = (
     *(image for version in VERSIONS for image in _released(version)),
     *(_role(f"langgenius/dify-sandbox:{number}", "sandbox", 8194) for number in ("0.2.11", "0.2.15")),
     *(
-        _role(f"langgenius/dify-plugin-daemon:{number}-local", "plugin_daemon", 5002)
-        for number in ("0.0.9", "0.6.3", "0.6.10")
+        _role(f"langgenius/dify-plugin-daemon:{number}-local", "plugin_daemon", 5002, version=version)
+        for number, version in (("0.0.9", "1.3.1"), ("0.6.3", "1.16.1"), ("0.6.10", "1.17.1"))
     ),
     _role("semitechnologies/weaviate:1.19.0", "weaviate", 8080),
     _role("semitechnologies/weaviate:1.27.0", "weaviate", 8080),

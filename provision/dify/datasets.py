@@ -15,6 +15,8 @@ from provision.domain.knowledge import SEPARATOR, Document, StoredDocument
 _PAGE = 100
 # Datasets share their keys; those of single datasets, which are in the same list, begin with ``ds-``.
 _KEY_PREFIX = "dataset-"
+# A document in the archive cannot be deleted.
+_ARCHIVED = "archived_document_immutable"
 # Seconds. Embedding the question and ranking what was found, on a CPU perhaps.
 _SEARCH_TIMEOUT = 120.0
 
@@ -166,6 +168,9 @@ class Datasets:
         try:
             self._service(step, "DELETE", f"{dataset.id}/documents/{document.id}")
         except DifyError as error:
+            if error.code == _ARCHIVED:
+                advice = f"take {document.name} out of the archive in Dify's console, then run again"
+                raise error.advised(advice) from None
             if error.status != 404:
                 raise
 

@@ -92,12 +92,14 @@ class DocumentPlan:
     """Args:
     add: to be sent.
     unfinished: sent, but not indexed yet, by an earlier run that was killed for instance.
-    remove: outdated, of deleted files, broken, or there twice. They go last, when what replaces them is
-        there.
+    broken: found by no search. They go first: Dify would give a document of the same name not a place of its
+        own but theirs, where what they are remains (archived, for instance).
+    remove: outdated, of deleted files, or there twice. They go last, when what replaces them is there.
     """
 
     add: tuple[Document, ...] = ()
     unfinished: tuple[StoredDocument, ...] = ()
+    broken: tuple[StoredDocument, ...] = ()
     remove: tuple[StoredDocument, ...] = ()
 
     def __str__(self) -> str:
@@ -105,7 +107,7 @@ class DocumentPlan:
         parts = {
             "to index": [document.path for document in self.add],
             "being indexed": [document.name for document in self.unfinished],
-            "to remove": [document.name for document in self.remove],
+            "to remove": [document.name for document in (*self.broken, *self.remove)],
         }
         return "; ".join(f"{what}: {', '.join(names)}" for what, names in parts.items() if names)
 
@@ -118,10 +120,12 @@ def plan_documents(wanted: Sequence[Document], stored: Sequence[StoredDocument])
             usable.setdefault(document.name, document)
     names = {document.name for document in wanted}
     kept = [document for name, document in usable.items() if name in names]
+    leaving = [document for document in stored if document.is_ours and document not in kept]
     return DocumentPlan(
         add=tuple(document for document in wanted if document.name not in usable),
         unfinished=tuple(document for document in kept if document.status != "completed"),
-        remove=tuple(document for document in stored if document.is_ours and document not in kept),
+        broken=tuple(document for document in leaving if document.is_broken),
+        remove=tuple(document for document in leaving if not document.is_broken),
     )
 
 

@@ -21,7 +21,10 @@ REPLACED = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|app-[A-Za-z0-9]{24}|[0-9]{20}|[0-9a-f]{128}|(?<=^)[A-Za-z0-9]{16}(?=$)"
 )
 # Steps that wait for something: sent again until they agree, for this many seconds at most.
-WAITING = re.compile(r".*task poll.*|cache: plugin list \(waiting.*|document indexing-status")
+WAITING = re.compile(
+    r".*task poll.*|cache: plugin list \(waiting.*|document indexing-status"
+    r"|documents list \(v1\)|retrieve \(v1.*"
+)
 WAIT_SECONDS = 8
 PROFILE = "/console/api/account/profile"
 CREDENTIALS = (
@@ -244,8 +247,8 @@ class Replay:
         if step.response["status"] >= 400:
             yield from _error_problems(step, self._now(before), now, self._older)
         task = before.get("task") if isinstance(before, dict) else None
-        if task and task["status"] == "success" and now["task"]["status"] != "success":
-            yield f"task success was recorded, {now['task']['status']} is there"
+        if task and task["status"] in {"success", "failed"} and now["task"]["status"] != task["status"]:
+            yield f"task {task['status']} was recorded, {now['task']['status']} is there"
 
 
 def _imported_model(step: Step) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import client_matrix
 import httpx
 import pytest
 import uvicorn
@@ -154,8 +155,8 @@ def apply(resources: list[Resource]) -> list[str]:
     return applied
 
 
-# On each side of everything that makes the client speak otherwise.
-VERSIONS = ("1.3.1", "1.7.2", "1.8.1", "1.9.1", "1.9.2", "1.11.4", "1.12.1", "1.14.2", "1.16.1")
+# On each side of everything that makes the client speak otherwise, and all that the matrix has.
+VERSIONS = (*client_matrix.versions(), "1.14.2", "1.15.0", "1.16.1", "1.17.1")
 
 
 @pytest.fixture(scope="module", params=VERSIONS)

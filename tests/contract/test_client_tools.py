@@ -1,9 +1,8 @@
-"""The credential of a tool against the lab's stand-in, and against routes as Dify before 1.7.0 has them."""
+"""The credential of a tool against the lab's stand-in, with several and, before 1.7.0, with one."""
 
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,10 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from test_client_standin import Door, serving
 
-from lab.dify.standin import api, assembly
+from lab.dify.standin import VERSION, api, assembly
 from lab.dify.standin.settings import OFFERED, Settings
 from provision.dify import Dify, DifyError
 from provision.dify.resources import AdminAccount, Plugin, ToolCredential
-from provision.domain.wiring.tool_credentials import WantedTool
 
 PLUGIN = "langgenius/stablediffusion"
 PROVIDER = f"{PLUGIN}/stablediffusion"
@@ -53,9 +51,10 @@ class There:
         return [write for write in self.door.writes if "/tool-provider/" in write]
 
 
-@pytest.fixture
-def there(tmp_path: Path) -> Iterator[There]:
-    settings = Settings(storage=str(tmp_path), install_seconds=0.1, offered=(OFFERED, OFFER))
+@pytest.fixture(params=["1.7.2", VERSION])
+def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
+    offered = (OFFERED, OFFER)
+    settings = Settings(request.param, storage=str(tmp_path), install_seconds=0.1, offered=offered)
     door = Door(api.app(assembly.site(settings)))
     service = Starlette(routes=[Route("/sdapi/v1/sd-models", models)])
     with serving(service) as service_url, serving(door) as url:
@@ -99,28 +98,12 @@ def test_a_model_that_the_service_lacks_is_told(there: There) -> None:
         there.tool("nope").apply()
 
 
-def test_before_1_7_0_there_is_one_form() -> None:
-    stored: dict[str, str] = {}
-    sent: list[str] = []
-
-    def old(request: httpx.Request) -> httpx.Response:
-        body: object = {"step": "finished"}
-        if request.url.path == f"{PATH}/credentials":
-            body = WantedTool(stored, frozenset({"base_url"})).shown() if stored else {}
-        elif request.url.path == f"{PATH}/update":
-            sent.append(request.url.path)
-            stored.update(json.loads(request.content)["credentials"])
-        elif request.url.path.endswith("/login"):
-            body = {"result": "success", "data": {"access_token": "a", "refresh_token": "r"}}
-        return httpx.Response(200, headers={"X-Version": "1.3.1"}, json=body)
-
-    http = httpx.Client(base_url="http://dify", transport=httpx.MockTransport(old))
-    dify = Dify(http, server="tools 1.3.1")
-    dify.sign_in("admin@example.com", "Canary-Passw0rd")
+@pytest.mark.parametrize("there", ["1.3.1", "1.4.0"], indirect=True)
+def test_before_1_7_0_there_is_one_form(there: There) -> None:
     for model in ("sdxl", "sdxl", "v1-5-pruned"):
-        fields = {"base_url": "http://10.0.0.9:7860", "model": model}
-        tool = ToolCredential(dify, PROVIDER, fields, ["base_url"])
-        tool.apply()
-        assert tool.difference() is None
-        assert stored == fields
-    assert sent == [f"{PATH}/update"] * 2
+        there.tool(model).apply()
+        assert there.tool(model).difference() is None
+    assert there.writes() == [f"POST {PATH}/update"] * 2
+    shown = there.dify().console.send("Read", "GET", f"{PATH.removeprefix('/console/api/')}/credentials").body
+    assert shown == {"base_url": shown["base_url"], "model": "v1-5-pruned"}
+    assert there.service not in shown["base_url"]

@@ -10,9 +10,11 @@ import httpx
 import pytest
 from test_client_standin import serving
 
-from lab.dify.standin import api, assembly, indexing
+from lab.dify.standin import VERSION, api, assembly, indexing
 from lab.dify.standin.settings import Settings
 
+GOOD = {"name": "n", "text": "t", "indexing_technique": "high_quality"}
+TEXTS = "/v1/datasets/d/document/create-by-text"
 RULES = {"pre_processing_rules": [{"id": "remove_extra_spaces", "enabled": True}]}
 
 
@@ -35,18 +37,22 @@ def test_a_size_out_of_bounds_fails_in_the_worker(size: int) -> None:
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Iterator[httpx.Client]:
-    site = assembly.site(Settings(storage=str(tmp_path)))
+def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[httpx.Client]:
+    version = getattr(request, "param", VERSION)
+    site = assembly.site(Settings(version, storage=str(tmp_path), index_seconds=3600))
     site.store.put("setup", "only", {"tenant_id": "t", "account_id": "a"})
     site.store.put("account", "a", {"id": "a", "name": "A"})
     site.store.put("dataset_key", "k", {"id": "k", "token": "dataset-key", "created_at": 1})
-    document = {"dataset_id": "d", "id": "archived", "batch": "1", "status": "completed", "archived": True}
-    site.store.put("document", "archived", document)
-    names = ("name", "description", "indexing_technique", "embedding_model", "embedding_model_provider")
+    names = ("name", "description", "permission", "indexing_technique")
+    names += ("embedding_model", "embedding_model_provider")
     dates = dict.fromkeys(("created_by", "created_at", "updated_by", "updated_at"), "a")
     site.store.put("dataset", "d", {"id": "d", **dict.fromkeys(names, "n"), "retrieval": None, **dates})
     headers = {"Authorization": "Bearer dataset-key"}
     with serving(api.app(site)) as url, httpx.Client(base_url=url, headers=headers, trust_env=False) as made:
+        made.post(TEXTS, json={**GOOD, "name": "archived", "process_rule": rule()}).raise_for_status()
+        [document] = site.store.all("document")
+        site.store.delete("document", document["id"])
+        site.store.put("document", "archived", document | {"id": "archived", "archived": True})
         yield made
 
 
@@ -64,16 +70,13 @@ def refused(answer: Any) -> tuple[int, str]:
     ],
 )
 def test_a_document_that_is_refused(client: httpx.Client, changed: dict[str, Any], told: str) -> None:
-    good = {"name": "n", "text": "t", "indexing_technique": "high_quality", "process_rule": rule()}
-    path = "/v1/datasets/d/document/create-by-text"
-    assert refused(client.post(path, json={**good, **changed})) == (400, told)
+    assert refused(client.post(TEXTS, json={**GOOD, "process_rule": rule(), **changed})) == (400, told)
 
 
 def test_what_is_not_there_and_what_is_archived(client: httpx.Client) -> None:
     assert client.delete("/v1/datasets/d/documents/none").status_code == 404
     assert client.delete("/v1/datasets/d/documents/archived").status_code == 403
-    good = {"name": "n", "text": "t", "indexing_technique": "high_quality"}
-    missing = client.post("/v1/datasets/none/document/create-by-text", json=good)
+    missing = client.post("/v1/datasets/none/document/create-by-text", json=GOOD)
     assert refused(missing) == (400, "Dataset does not exist.")
     assert client.get("/v1/datasets/none/documents").status_code == 404
     assert client.get("/v1/datasets/d/documents/batch/indexing-status").status_code == 404
@@ -88,3 +91,44 @@ def test_a_question_has_250_characters_at_most(client: httpx.Client) -> None:
 def test_a_key_of_an_app_opens_no_dataset(client: httpx.Client) -> None:
     answer = client.get("/v1/datasets", headers={"Authorization": "Bearer app-key"})
     assert refused(answer) == (401, "Access token is invalid")
+
+
+def as_version(*versions: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("client", versions, indirect=True)
+
+
+@as_version("1.3.1", "1.16.1")
+def test_a_document_of_the_same_name_is_replaced_unless_it_is_switched_off(client: httpx.Client) -> None:
+    first, second = (client.post(TEXTS, json={**GOOD, "process_rule": rule()}).json() for _ in range(2))
+    assert first["document"]["id"] == second["document"]["id"]
+    assert first["batch"] != second["batch"]
+    assert len(client.get("/v1/datasets/d/documents").json()["data"]) == 2, "and the one in the archive"
+
+
+@pytest.mark.parametrize(
+    ("client", "status"), [("1.3.1", 500), ("1.11.0", 500), ("1.11.1", 200)], indirect=["client"]
+)
+def test_older_ones_need_a_rule(client: httpx.Client, status: int) -> None:
+    assert client.post(TEXTS, json=GOOD).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("client", "answer"),
+    [("1.3.1", (204, "")), ("1.4.0", (200, "204")), ("1.12.1", (200, "204")), ("1.13.0", (204, ""))],
+    indirect=["client"],
+)
+def test_what_is_said_of_a_deleted_document(client: httpx.Client, answer: tuple[int, str]) -> None:
+    key = client.post(TEXTS, json={**GOOD, "process_rule": rule()}).json()["document"]["id"]
+    said = client.delete(f"/v1/datasets/d/documents/{key}")
+    assert (said.status_code, said.text) == answer
+
+
+@pytest.mark.parametrize(
+    ("client", "method"), [("1.8.1", None), ("1.9.0", "hybrid_search")], indirect=["client"]
+)
+def test_settings_of_searching_that_are_left_out(client: httpx.Client, method: str | None) -> None:
+    retrieval = {"search_method": "hybrid_search", "top_k": 7}
+    assert client.patch("/v1/datasets/d", json={"retrieval_model": retrieval}).is_success
+    said = client.patch("/v1/datasets/d", json={"description": "other"}).json()
+    assert said["description"] == "other"
+    assert said["retrieval_model_dict"]["search_method"] == (method or "semantic_search")

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from standin_processes import container, free_port
 
+from lab.dify.standin import api, assembly, tool_providers
 from lab.dify.standin.migration import MigrationError, migrate
 from lab.dify.standin.settings import Settings, read
 from lab.dify.standin.store import MemoryStore
@@ -27,6 +28,26 @@ def test_a_container_says_what_its_image_is_of(tmp_path: Path, version: str, dsl
         assert answer.json() == {"app_dsl_version": dsl}
     finally:
         api.stop()
+
+
+ROUTES = {
+    "/console/api/app-dsl-version": ("1.14.2", "1.15.0"),
+    "/console/api/system-features/license": ("1.16.0", "1.16.1"),
+    "/console/api/workspaces/current/plugin/preferences/fetch": ("1.6.0", "1.7.0"),
+    "/console/api/workspaces/current/plugin/auto-upgrade/fetch": ("1.14.2", "1.15.0"),
+    "/console/api/workspaces/current/plugin/{category}/list": ("1.14.2", "1.15.0"),
+    f"/console/api/workspaces/current{tool_providers.PREFIX}/add": ("1.6.0", "1.7.0"),
+    "/v1/site": ("1.3.1", "1.4.0"),
+}
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_a_route_is_there_from_its_version_on(tmp_path: Path, path: str) -> None:
+    there = []
+    for version in ROUTES[path]:
+        site = assembly.site(Settings(version, storage=str(tmp_path)))
+        there.append(path in {getattr(route, "path", "") for route in api.app(site).routes})
+    assert there == [False, True]
 
 
 def schema(store: MemoryStore) -> object:

@@ -92,9 +92,9 @@ def test_what_a_killed_run_sent_is_awaited() -> None:
 @pytest.mark.parametrize(("status", "searched"), [("error", True), ("paused", True), ("completed", False)])
 def test_what_is_broken_or_switched_off_is_replaced(status: str, searched: bool) -> None:
     broken = stored(document(), status, searched=searched)
-    assert plan_documents([document()], [broken]) == DocumentPlan(add=(document(),), remove=(broken,))
+    assert plan_documents([document()], [broken]) == DocumentPlan(add=(document(),), broken=(broken,))
     good = stored(document(), key="2")
-    assert plan_documents([document()], [broken, good]) == DocumentPlan(remove=(broken,))
+    assert plan_documents([document()], [broken, good]) == DocumentPlan(broken=(broken,))
 
 
 def test_the_second_of_two_goes() -> None:

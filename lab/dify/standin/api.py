@@ -43,31 +43,27 @@ CONSOLE = "/console/api"
 WORKSPACE = f"{CONSOLE}/workspaces/current"
 CONSOLE_TABLES: tuple[Table, ...] = (
     setup.TABLE,
-    features.TABLE,
     apps.TABLE,
     sites.TABLE,
     keys.TABLE,
     dataset_keys.TABLE,  # before a dataset's own routes, which would take "api-keys" for an id
     datasets.TABLE,
 )
-WORKSPACE_TABLES: tuple[Table, ...] = (
-    plugins.TABLE,
-    default_models.TABLE,
-    tool_providers.TABLE,
-)
 
 
 def app(site: Site) -> Starlette:
     """The application of one installation."""
     routes = bind(site, (("GET", "/health", health), ("GET", "/v1", to_index)))
-    for table in (login.table(site.settings), account.table(site.settings), *CONSOLE_TABLES):
+    told = site.settings
+    for table in (login.table(told), account.table(told), features.table(told), *CONSOLE_TABLES):
         routes += bind(site, table, CONSOLE)
-    named = (credentials.TABLE, models.TABLE) if site.settings.since("1.8.0") else (upserts.TABLE,)
-    for table in (plugin_policies.table(site.settings), *named, models.LISTS, *WORKSPACE_TABLES):
+    named = (credentials.TABLE, models.TABLE) if told.since("1.8.0") else (upserts.TABLE,)
+    plugin_tables = (plugin_policies.table(told), plugins.table(told))
+    for table in (*plugin_tables, *named, models.LISTS, default_models.TABLE, tool_providers.table(told)):
         routes += bind(site, table, WORKSPACE)
-    if not site.settings.since("1.8.0"):
+    if not told.since("1.8.0"):
         routes += bind(site, (("GET", "/v1/", index),))
-    routes += bind(site, service_api.TABLE, "/v1")
+    routes += bind(site, service_api.table(told), "/v1")
     routes += bind(site, dataset_api.TABLE, "/v1")
     routes += bind(site, web_api.TABLE, "/api")
     application = Starlette(

@@ -70,7 +70,7 @@ def detail(site: Site, app: Document, base: str, permissions: bool = True) -> di
         **brief(app, permissions),
         "icon_type": app["icon_type"],
         "api_base_url": f"{site.settings.service_api_url or base}/v1",
-        "max_active_requests": app["max_active_requests"],
+        **_limit(site, app),
         "deleted_tools": [],
         "site": _site(site, app, base),
         "bound_agent_id": None,
@@ -127,6 +127,12 @@ def public_site(app: Document, prompt: bool) -> dict[str, Any]:
         "use_icon_as_answer_icon": page["use_icon_as_answer_icon"],
         "icon_url": None,
     }
+
+
+def _limit(site: Site, app: Document) -> dict[str, Any]:
+    """Parallel requests at most; before 1.7.0 only lists tell (``fields/app_fields.py``)."""
+    known = site.settings.since("1.7.0")
+    return {"max_active_requests": app["max_active_requests"]} if known else {}
 
 
 def dated(document: Document) -> dict[str, Any]:

@@ -31,7 +31,8 @@ def site(settings: Settings) -> Site:
 def installs(settings: Settings) -> Installs:
     """The plugin daemon's books."""
     store = _store(settings, create=True)
-    return Installs(store, settings.install_seconds, settings.verify_signatures)
+    silent = settings.since("1.12.1")
+    return Installs(store, settings.install_seconds, settings.verify_signatures, silent)
 
 
 def _daemon(settings: Settings) -> Daemon:

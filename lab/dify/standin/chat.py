@@ -51,7 +51,7 @@ def answer(site: Site, call: Call, full: bool, name_it: bool) -> Response:
     for _ in generation.pieces(site, turn):
         pass
     _name(site, turn, name_it)
-    return JSONResponse(_whole(turn), media_type="application/json; charset=utf-8")
+    return JSONResponse(_whole(site, turn), media_type="application/json; charset=utf-8")
 
 
 def _conversation(site: Site, call: Call, key: str) -> dict[str, Any] | None:
@@ -65,7 +65,7 @@ def _conversation(site: Site, call: Call, key: str) -> dict[str, Any] | None:
         raise error(404, "not_found", f"{missing} {hint}") from None
 
 
-def _whole(turn: Turn) -> dict[str, Any]:
+def _whole(site: Site, turn: Turn) -> dict[str, Any]:
     return {
         "event": "message",
         "task_id": turn.task_id,
@@ -74,7 +74,7 @@ def _whole(turn: Turn) -> dict[str, Any]:
         "conversation_id": turn.conversation["id"],
         "mode": "chat",
         "answer": turn.answer,
-        "metadata": generation.metadata(turn),
+        "metadata": generation.metadata(site, turn),
         "created_at": turn.created_at,
     }
 
@@ -106,7 +106,7 @@ def _produce(site: Site, turn: Turn, events: queue.Queue[dict[str, Any] | None])
     try:
         for text in generation.pieces(site, turn):
             events.put({"event": "message", **common, **ids, "answer": text, **selector})
-        told = {"metadata": generation.metadata(turn), "files": []}
+        told = {"metadata": generation.metadata(site, turn), "files": []}
         events.put({"event": "message_end", **common, **ids, **told})
     except ApiError as failure:
         events.put({"event": "error", **common, **failure.body})

@@ -1,7 +1,9 @@
 """The service API's datasets, ``/v1/datasets``, behind a key that opens all of them (contract section 8).
 
 Documents: recording "document…", "worker down: document…"; the list is that of 1.9.2's recording, deleting
-is read from ``controllers/service_api/dataset/document.py``.
+is read from ``controllers/service_api/dataset/document.py`` (tags 1.3.1, 1.4.0, 1.12.1, 1.13.0), the
+replacement of a document of the same name from ``save_document_with_dataset_id`` in
+``services/dataset_service.py`` (tags 1.3.1 to 1.16.1).
 """
 
 from __future__ import annotations
@@ -16,7 +18,15 @@ from starlette.responses import JSONResponse, Response
 from . import dataset_shapes, dataset_store, datasets
 from .call import Call, no_content, now
 from .context import Site, SiteHandler
-from .errors import error, invalid_param, not_found, unauthorized
+from .errors import (
+    ApiError,
+    FieldError,
+    error,
+    invalid_param,
+    not_found,
+    unauthorized,
+    unknown_failure,
+)
 from .payload import Field, check
 from .store import Document
 
@@ -60,17 +70,36 @@ def create(site: Site, call: Call) -> Response:
     return JSONResponse(dataset_shapes.dataset(site, datasets.make(site, given, call.account)))
 
 
+def show(site: Site, call: Call) -> Response:
+    found = dataset_store.dataset(site, call.path["dataset_id"])
+    return JSONResponse(dataset_shapes.dataset(site, found, available=True))
+
+
+def patch(site: Site, call: Call) -> Response:
+    found = dataset_store.dataset(site, call.path["dataset_id"])
+    given = check("DatasetUpdatePayload", call.json(), datasets.CHANGE)
+    shown = dataset_shapes.dataset(site, datasets.change(site, found, given, call.account))
+    return JSONResponse({**shown, "partial_member_list": []})
+
+
+def remove(site: Site, call: Call) -> Response:
+    dataset_store.remove_dataset(site, dataset_store.dataset(site, call.path["dataset_id"]))
+    return _gone(site)
+
+
 def retrieve(site: Site, call: Call) -> Response:
     found = dataset_store.dataset(site, call.path["dataset_id"])
     return JSONResponse(datasets.tried(site, found, call.json()))
 
 
 def create_by_text(site: Site, call: Call) -> Response:
-    """A document, which then waits for the worker. Never a replacement."""
+    """A document, which then waits for the worker. One of the same name that is switched on becomes it."""
     dataset = _dataset(site, call)
-    given = check("KnowledgeConfig", call.json(), TEXT)
+    given = _given(call)
     rule = given.get("process_rule") or {"mode": "automatic"}
     _check_rule(rule)
+    if not given.get("process_rule") and not site.settings.since("1.11.1"):
+        raise unknown_failure()
     there = dataset_store.documents(site, dataset["id"])
     name, at = given["name"][:LONGEST_DOCUMENT_NAME], time.time()
     upload = {
@@ -101,8 +130,23 @@ def create_by_text(site: Site, call: Call) -> Response:
         "created_at": now(),
         **dict.fromkeys(unknown),
     }
+    if same := next((each for each in there if each["name"] == name and each["enabled"]), None):
+        # Everything else stays: that it is archived, or what its last failure was.
+        new = ("text", "rule", "rule_id", "doc_form", "file", "batch", "status", "at")
+        document = same | {key: document[key] for key in new}
     site.store.put("document", document["id"], document)
-    return JSONResponse({"document": dataset_shapes.document(document), "batch": document["batch"]})
+    return JSONResponse({"document": dataset_shapes.document(site, document), "batch": document["batch"]})
+
+
+def _given(call: Call) -> dict[str, Any]:
+    # The dataset has a technique, so only the last look misses the document's: it finds null there.
+    sent = {"indexing_technique": None, **call.json()}
+    try:
+        return check("KnowledgeConfig", sent, TEXT)
+    except FieldError as refused:
+        if refused.name == "indexing_technique" and sent[refused.name] is None:
+            raise ApiError(refused.status, refused.body) from None  # in the same words in every version
+        raise
 
 
 def documents(site: Site, call: Call) -> Response:
@@ -111,7 +155,7 @@ def documents(site: Site, call: Call) -> Response:
     given = check("DocumentListQuery", call.query, PAGE)
     page, limit = given.get("page", 1), given.get("limit", 20)
     found = dataset_store.documents(site, dataset["id"])[::-1]
-    shown = [dataset_shapes.document(each) for each in found[(page - 1) * limit : page * limit]]
+    shown = [dataset_shapes.document(site, each) for each in found[(page - 1) * limit : page * limit]]
     # Full pages claim that there are more.
     envelope = {"has_more": len(shown) == limit, "limit": limit, "total": len(found), "page": page}
     return JSONResponse({"data": shown, **envelope})
@@ -133,7 +177,13 @@ def delete(site: Site, call: Call) -> Response:
     if found["archived"]:
         raise error(403, "archived_document_immutable", "The archived document is not editable.")
     dataset_store.remove_document(site, found)
-    return no_content()
+    return _gone(site)
+
+
+def _gone(site: Site) -> Response:
+    """What was deleted: no content, but for a while 200 with that number as its body."""
+    number = site.settings.since("1.4.0") and not site.settings.since("1.13.0")
+    return JSONResponse(204) if number else no_content()
 
 
 def _dataset(site: Site, call: Call) -> Document:
@@ -172,6 +222,9 @@ def _check_rule(rule: dict[str, Any]) -> None:
 TABLE = (
     ("GET", "/datasets", with_key(listed)),
     ("POST", "/datasets", with_key(create)),
+    ("GET", "/datasets/{dataset_id}", with_key(show)),
+    ("PATCH", "/datasets/{dataset_id}", with_key(patch)),
+    ("DELETE", "/datasets/{dataset_id}", with_key(remove)),
     ("POST", "/datasets/{dataset_id}/retrieve", with_key(retrieve)),
     ("POST", "/datasets/{dataset_id}/document/create-by-text", with_key(create_by_text)),
     ("POST", "/datasets/{dataset_id}/document/create_by_text", with_key(create_by_text)),

@@ -89,7 +89,9 @@ def for_console(shown: dict[str, Any], members: list[str] | None) -> dict[str, A
     }
 
 
-def document(found: Document) -> dict[str, Any]:
+def document(site: Site, found: Document) -> dict[str, Any]:
+    # A number that is not known yet was 0 before 1.8.0 (flask-restful).
+    unknown = None if site.settings.since("1.8.0") else 0
     detail = {
         **{name: found["file"][name] for name in ("id", "name", "size", "extension", "mime_type")},
         "created_by": found["created_by"],
@@ -106,7 +108,7 @@ def document(found: Document) -> dict[str, Any]:
         "created_from": "api",
         "created_by": found["created_by"],
         "created_at": found["created_at"],
-        "tokens": found["tokens"],
+        "tokens": found["tokens"] or unknown,
         "indexing_status": found["status"],
         "error": found["error"],
         "enabled": found["enabled"],
@@ -114,10 +116,10 @@ def document(found: Document) -> dict[str, Any]:
         "disabled_by": None,
         "archived": found["archived"],
         "display_status": _displayed(found),
-        "word_count": found["word_count"],
+        "word_count": found["word_count"] or unknown,
         "hit_count": 0,
         "doc_form": found["doc_form"],
-        "doc_metadata": [],
+        "doc_metadata": _empty(site),
         "summary_index_status": None,
         "need_summary": False,
     }
@@ -145,16 +147,16 @@ def progress(site: Site, found: Document) -> dict[str, Any]:
     }
 
 
-def record(chunk: Document, whose: Document, score: float) -> dict[str, Any]:
+def record(site: Site, chunk: Document, whose: Document, score: float) -> dict[str, Any]:
     """A chunk that was found."""
     dates = dict.fromkeys(("created_at", "indexing_at", "completed_at"), chunk["created_at"])
     segment = {
         **{name: chunk[name] for name in ("id", "position", "document_id", "content")},
-        "sign_content": None,
+        "sign_content": None if site.settings.since("1.15.0") else chunk["content"],
         "answer": None,
         "word_count": len(chunk["content"]),
         "tokens": chunk["tokens"],
-        "keywords": [],
+        "keywords": _empty(site),
         "index_node_id": chunk["node_id"],
         "index_node_hash": chunk["hash"],
         "hit_count": 0,
@@ -174,8 +176,13 @@ def record(chunk: Document, whose: Document, score: float) -> dict[str, Any]:
             "doc_metadata": None,
         },
     }
-    rest = {"tsne_position": None, "files": [], "summary": None}
-    return {"segment": segment, "child_chunks": [], "score": score, **rest}
+    rest = {"tsne_position": None, "files": _empty(site), "summary": None}
+    return {"segment": segment, "child_chunks": _empty(site), "score": score, **rest}
+
+
+def _empty(site: Site) -> list[Any] | None:
+    """Nothing in a list: null before 1.15.0, whose answers pydantic writes."""
+    return [] if site.settings.since("1.15.0") else None
 
 
 def _displayed(found: Document) -> str:

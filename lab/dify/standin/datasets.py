@@ -37,9 +37,10 @@ def page(site: Site, call: Call) -> tuple[dict[str, Any], list[Document]]:
     given = check("DatasetListQuery", call.query, LIST)
     number, limit = given.get("page", 1), min(given.get("limit", 20), 100)
     found = dataset_store.datasets(site, call.query.get("keyword", ""))
-    more = len(found) > number * limit
-    envelope = {"data": [], "has_more": more, "limit": limit, "total": len(found), "page": number}
-    return envelope, found[(number - 1) * limit : number * limit]
+    shown = found[(number - 1) * limit : number * limit]
+    # Full pages claim that there are more.
+    more = len(shown) == limit
+    return {"data": [], "has_more": more, "limit": limit, "total": len(found), "page": number}, shown
 
 
 def make(site: Site, given: dict[str, Any], account: Document) -> Document:
@@ -51,7 +52,7 @@ def make(site: Site, given: dict[str, Any], account: Document) -> Document:
     dataset_store.demand_free_name(site, given["name"])
     technique = given.get("indexing_technique")
     model = _embedding(site, given) if technique == "high_quality" else (None, None)
-    if given.get("retrieval_model"):
+    if technique == "high_quality" and given.get("retrieval_model"):
         _demand_ranking(site, given["retrieval_model"])
     found = {
         "id": str(uuid.uuid4()),
@@ -69,7 +70,11 @@ def make(site: Site, given: dict[str, Any], account: Document) -> Document:
 
 
 def change(site: Site, found: Document, given: dict[str, Any], account: Document) -> Document:
-    """Change what is given. Another embedding model has everything indexed anew."""
+    """Change what is given. Another embedding model has everything indexed anew.
+
+    Before 1.9.0 the settings of searching are given up when they are not sent along
+    (``DatasetService.update_dataset``, tags 1.3.1 and 1.9.0).
+    """
     if given.get("name"):
         dataset_store.demand_free_name(site, given["name"], found["id"])
     plain = ("name", "description", "permission", "indexing_technique")
@@ -81,7 +86,7 @@ def change(site: Site, found: Document, given: dict[str, Any], account: Document
             for chunk in dataset_store.chunks(site, document["id"]):
                 site.store.delete("chunk", chunk["id"])
             site.store.put("document", document["id"], document | {"status": "waiting"})
-    if given.get("retrieval_model"):
+    if given.get("retrieval_model") or not site.settings.since("1.9.0"):
         found["retrieval"] = _retrieval(given)
     found |= {"updated_by": account["id"], "updated_at": now()}
     site.store.put("dataset", found["id"], found)
@@ -99,7 +104,7 @@ def tried(site: Site, found: Document, given: dict[str, Any]) -> dict[str, Any]:
         raise invalid_param(f"Query is required and cannot exceed {LONGEST_QUERY} characters")
     retrieval = _retrieval(given) or found["retrieval"] or dataset_store.UNSET_RETRIEVAL
     results = searching.in_dataset(site, found, query, retrieval)
-    records = [dataset_shapes.record(each.chunk, each.document, each.score) for each in results]
+    records = [dataset_shapes.record(site, each.chunk, each.document, each.score) for each in results]
     return {"query": {"content": query}, "records": records}
 
 
@@ -165,8 +170,10 @@ def _embedding(site: Site, given: dict[str, Any]) -> tuple[str, str]:
 
 def _demand_ranking(site: Site, retrieval: dict[str, Any]) -> None:
     model = retrieval.get("reranking_model") or {}
+    # Before 1.9.0 it is looked for among the embedding models, so none will do (recording of 1.3.1).
+    kind = "rerank" if site.settings.since("1.9.0") else "text-embedding"
     if name := model.get("reranking_model_name"):
-        _demand(site, "rerank", name, model.get("reranking_provider_name") or "")
+        _demand(site, kind, name, model.get("reranking_provider_name") or "")
 
 
 def _demand(site: Site, model_type: str, name: str, whose: str) -> None:

@@ -7,17 +7,11 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from .call import Call
-from .context import Site
+from .context import Site, Table
 from .session import signed_in
 from .settings import Settings
 
-DSL_VERSIONS = (
-    ("1.16.0", "0.7.0"),
-    ("1.13.0", "0.6.0"),
-    ("1.11.0", "0.5.0"),
-    ("1.8.0", "0.4.0"),
-    ("1.0.0", "0.2.0"),
-)
+DSL_VERSIONS = (("1.16.0", "0.7.0"), ("1.15.0", "0.6.0"))
 
 
 def system_features(settings: Settings) -> dict[str, Any]:
@@ -79,8 +73,11 @@ def dsl_version(site: Site, _: Call) -> Response:
     return JSONResponse({"app_dsl_version": found})
 
 
-TABLE = (
-    ("GET", "/system-features", shown),
-    ("GET", "/system-features/license", signed_in(licence)),
-    ("GET", "/app-dsl-version", dsl_version),
-)
+def table(settings: Settings) -> Table:
+    """The routes of a version (``controllers/console``, tags 1.14.2, 1.15.0, 1.16.0 and 1.16.1)."""
+    since: tuple[tuple[str, Table], ...] = (
+        ("1.3.1", (("GET", "/system-features", shown),)),
+        ("1.15.0", (("GET", "/app-dsl-version", dsl_version),)),
+        ("1.16.1", (("GET", "/system-features/license", signed_in(licence)),)),
+    )
+    return [route for version, routes in since if settings.since(version) for route in routes]

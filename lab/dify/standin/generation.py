@@ -117,12 +117,14 @@ def pieces(site: Site, turn: Turn) -> Iterator[str]:
     _store(site, turn)
 
 
-def metadata(turn: Turn) -> dict[str, Any]:
+def metadata(site: Site, turn: Turn) -> dict[str, Any]:
     """What is told with a complete answer."""
     config = turn.question.app["config"]
-    cited = searching.resources(turn.found) if config["retriever_resource"]["enabled"] else []
+    found = searching.resources(turn.found) if config["retriever_resource"]["enabled"] else []
+    # Before 1.4.2 an answer that cites nothing does not say so (recording of 1.3.1).
+    cited = {"retriever_resources": found} if found or site.settings.since("1.4.2") else {}
     if not turn.question.full:
-        return {"retriever_resources": cited, "reasoning": {}}
+        return {**cited, "reasoning": {}}
     asked, answered = _counts(turn)
     free = {"unit_price": "0", "price_unit": "0", "price": "0.0000000"}
     usage = {
@@ -137,7 +139,7 @@ def metadata(turn: Turn) -> dict[str, Any]:
         "time_to_first_token": None,
         "time_to_generate": None,
     }
-    return {"annotation_reply": None, "retriever_resources": cited, "usage": usage, "reasoning": {}}
+    return {"annotation_reply": None, **cited, "usage": usage, "reasoning": {}}
 
 
 def name_conversation(site: Site, turn: Turn) -> None:

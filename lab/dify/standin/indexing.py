@@ -57,7 +57,8 @@ def _index(site: Site, document: Document) -> None:
     except (IndexingError, DaemonError, DaemonUnreachableError) as failure:
         document |= {"status": "error", "error": str(failure)}
     else:
-        document |= {"status": "completed", "completed_at": now(), "word_count": words, "tokens": tokens}
+        document |= {"status": "completed", "completed_at": now(), "error": None}
+        document |= {"word_count": words, "tokens": tokens}
     if site.store.get("document", document["id"]) is None:  # deleted meanwhile
         dataset_store.remove_document(site, document)
     else:
@@ -65,7 +66,9 @@ def _index(site: Site, document: Document) -> None:
 
 
 def _chunked(site: Site, document: Document) -> tuple[int, int]:
-    """Store the chunks with their vectors; returns characters and tokens."""
+    """Store the chunks with their vectors in the place of older ones; returns characters and tokens."""
+    for chunk in dataset_store.chunks(site, document["id"]):
+        site.store.delete("chunk", chunk["id"])
     dataset = site.store.get("dataset", document["dataset_id"])
     credential = model_store.current(site, "text-embedding", dataset["embedding_model"]) if dataset else None
     if dataset is None or credential is None:

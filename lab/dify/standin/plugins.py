@@ -9,13 +9,14 @@ from starlette.responses import JSONResponse, Response
 
 from . import marketplace, provider
 from .call import Call
-from .context import Site
+from .context import Site, Table
 from .daemon.failures import DaemonError
 from .daemon.packages import split
 from .daemon_calls import management
 from .errors import ApiError, invalid_param, unknown_failure
 from .payload import Field, check
 from .session import signed_in
+from .settings import Settings
 
 IDENTIFIERS = (Field("plugin_unique_identifiers", list),)
 PLUGIN_IDS = (Field("plugin_ids", list),)
@@ -187,7 +188,7 @@ def _named(plugin: dict[str, Any]) -> dict[str, Any]:
     return {**plugin, "name": plugin["declaration"]["name"], "installation_id": plugin["id"]}
 
 
-TABLE = (
+TABLE: Table = (
     ("POST", "/plugin/upload/pkg", signed_in(upload)),
     ("POST", "/plugin/install/pkg", signed_in(install_package)),
     ("POST", "/plugin/install/marketplace", signed_in(install_marketplace)),
@@ -202,5 +203,10 @@ TABLE = (
     ("GET", "/plugin/fetch-manifest", signed_in(manifest)),
     ("GET", "/plugin/marketplace/pkg", signed_in(marketplace_manifest)),
     ("POST", "/plugin/uninstall", signed_in(uninstall)),
-    ("GET", "/plugin/{category}/list", signed_in(by_category)),
 )
+BY_CATEGORY: Table = (("GET", "/plugin/{category}/list", signed_in(by_category)),)
+
+
+def table(settings: Settings) -> Table:
+    """The routes of a version (``controllers/console/workspace/plugin.py``, tags 1.14.2 and 1.15.0)."""
+    return (*TABLE, *BY_CATEGORY) if settings.since("1.15.0") else TABLE

@@ -9,8 +9,9 @@ from starlette.responses import JSONResponse, Response
 from . import app_shapes, chat, conversations, generation
 from .app_parameters import parameters
 from .call import Call, no_content
-from .context import Site, SiteHandler
+from .context import Site, SiteHandler, Table
 from .errors import error, invalid_param, unauthorized
+from .settings import Settings
 
 LISTED = 20
 
@@ -110,15 +111,20 @@ def not_for_apps(_: Site, __: Call) -> Response:
     raise unauthorized("Access token is invalid")
 
 
-TABLE = (
+PAGE: Table = (("GET", "/site", with_key(page)),)
+TABLE: Table = (
     ("POST", "/chat-messages", with_user(ask)),
     ("POST", "/completion-messages", with_user(complete)),
     ("GET", "/info", with_key(info)),
     ("GET", "/parameters", with_key(app_parameters)),
     ("GET", "/meta", with_key(meta)),
-    ("GET", "/site", with_key(page)),
     ("GET", "/conversations", with_user(held)),
     ("GET", "/messages", with_user(turns)),
     ("DELETE", "/conversations/{conversation_id}", with_user(forget)),
     ("GET", "/workspaces/current/models/model-types/{model_type}", with_key(not_for_apps)),
 )
+
+
+def table(settings: Settings) -> Table:
+    """The routes of a version; 1.3.1 does not tell of the page."""
+    return (*TABLE, *PAGE) if settings.since("1.4.0") else TABLE

@@ -11,11 +11,12 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from .call import Call, result
-from .context import Site
+from .context import Site, Table
 from .daemon_calls import management, validation
 from .errors import invalid_param
 from .payload import Field, check
 from .session import signed_in
+from .settings import Settings
 from .store import Document
 
 PROVIDER = "langgenius/stablediffusion/stablediffusion"
@@ -51,13 +52,7 @@ def update(site: Site, call: Call) -> Response:
     given = check("BuiltinToolUpdatePayload", call.json(), fields)
     row = _row(site, given["credential_id"])
     if given.get("credentials"):
-        masked = _masked(row["credentials"])
-        # A masked value that is sent back keeps the stored one.
-        kept = {
-            name: row["credentials"][name] if value == masked.get(name) else value
-            for name, value in given["credentials"].items()
-        }
-        row["credentials"] = _accepted(site, kept)
+        row["credentials"] = _accepted(site, _kept(row["credentials"], given["credentials"]))
     if given.get("name") and given["name"] != row["name"]:
         _demand_free(site, given["name"])
         row["name"] = given["name"]
@@ -108,6 +103,15 @@ def _accepted(site: Site, given: dict[str, Any]) -> dict[str, str]:
     return values
 
 
+def _kept(stored: dict[str, str], given: dict[str, Any]) -> dict[str, Any]:
+    """What is given; a masked value that is sent back keeps the stored one."""
+    masked = _masked(stored)
+    return {
+        name: stored[name] if name in masked and value == masked[name] else value
+        for name, value in given.items()
+    }
+
+
 def _masked(values: dict[str, str]) -> dict[str, str]:
     return {name: _cover(value) if name in MASKED else value for name, value in values.items()}
 
@@ -127,10 +131,43 @@ def _shown(row: Document) -> dict[str, Any]:
     }
 
 
-TABLE = (
+def only(site: Site, _: Call) -> Response:
+    """The one form, empty when there is none."""
+    return JSONResponse(next((_masked(each["credentials"]) for each in _all(site)), {}))
+
+
+def upsert(site: Site, call: Call) -> Response:
+    """Add or overwrite the one form, once the service has accepted it."""
+    given = check("BuiltinToolUpdatePayload", call.json(), (Field("credentials", dict),))["credentials"]
+    _demand_plugin(site)
+    row = next(iter(_all(site)), {"id": str(uuid.uuid4()), "name": "", "is_default": True})
+    row["credentials"] = _accepted(site, _kept(row.get("credentials") or {}, given))
+    site.store.put("tool_credential", row["id"], row)
+    return result()
+
+
+def remove_only(site: Site, _: Call) -> Response:
+    row = next(iter(_all(site)), None)
+    if row is None:
+        raise invalid_param(f"you have not added provider {PROVIDER}")
+    site.store.delete("tool_credential", row["id"])
+    return result()
+
+
+NAMED: Table = (
     ("GET", f"{PREFIX}/credentials", signed_in(listed)),
     ("POST", f"{PREFIX}/add", signed_in(add)),
     ("POST", f"{PREFIX}/update", signed_in(update)),
     ("POST", f"{PREFIX}/default-credential", signed_in(prefer)),
     ("POST", f"{PREFIX}/delete", signed_in(remove)),
 )
+ONE: Table = (
+    ("GET", f"{PREFIX}/credentials", signed_in(only)),
+    ("POST", f"{PREFIX}/update", signed_in(upsert)),
+    ("POST", f"{PREFIX}/delete", signed_in(remove_only)),
+)
+
+
+def table(settings: Settings) -> Table:
+    """The routes of a version (tags 1.3.1, 1.4.0 and 1.7.0)."""
+    return NAMED if settings.since("1.7.0") else ONE

@@ -93,11 +93,13 @@ class Knowledge:
                 self.title, dataset, {**self._settings(), "retrieval_model": self.retrieval.of_dataset()}
             )
         plan = self._plan(dataset)
+        for broken in plan.broken:
+            datasets.remove(self.title, dataset, broken)
         batches = [datasets.add(self.title, dataset, document, self.chunk_size) for document in plan.add]
         if plan.add or plan.unfinished:
             self._await(dataset, plan, batches)
-        for document in plan.remove:
-            datasets.remove(self.title, dataset, document)
+        for outdated in plan.remove:
+            datasets.remove(self.title, dataset, outdated)
         if difference := self.difference():
             raise DifyError(self.title, f"Dify accepted it, but {difference}")
 

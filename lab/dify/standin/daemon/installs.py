@@ -19,6 +19,7 @@ PENDING_SECONDS = 0.3
 KEPT_SECONDS = 60  # a successful task is deleted that long after its success
 ICON = "openai.svg"
 UNSIGNED = "plugin verification has been enabled, and the plugin you want to install has a bad signature"
+ALREADY = "Failed to create plugin, perhaps it's already installed"
 LABELS = ("en_US", "zh_Hans", "pt_BR", "ja_JP")
 
 
@@ -28,12 +29,15 @@ class Installs:
     Args:
         seconds: how long an installation takes.
         verify: refuse unsigned packages (``FORCE_VERIFYING_SIGNATURE``).
+        silent: a package over another version of its plugin changes nothing and says nothing; older daemons
+            fail (recordings of 1.3.1 and 1.12.1).
     """
 
-    def __init__(self, store: Store, seconds: float, verify: bool) -> None:
+    def __init__(self, store: Store, seconds: float, verify: bool, silent: bool = True) -> None:
         self._store = store
         self._seconds = seconds
         self._verify = verify
+        self._silent = silent
 
     def upload(self, raw: bytes) -> Document:
         """Take in a package; it can be installed by the identifier in the answer."""
@@ -148,7 +152,7 @@ class Installs:
     def _begin(self, identifiers: list[str], source: str, replaced: str | None) -> Document:
         task_id = str(uuid.uuid4())
         task = {
-            "id": task_id, "at": time.time(), "done": False,
+            "id": task_id, "at": time.time(), "done": False, "failed": False,
             "identifiers": identifiers, "source": source, "replaced": replaced,
         }  # fmt: skip
         self._store.put("task", task_id, task)
@@ -157,26 +161,28 @@ class Installs:
     def _settle(self) -> None:
         for task in self._store.all("task"):
             ended = task["at"] + self._seconds
-            if time.time() > ended + KEPT_SECONDS:
-                self._finish(task, ended)
-                self._store.delete("task", task["id"])
-            elif time.time() > ended:
-                self._finish(task, ended)
+            if time.time() > ended:
+                good = self._finish(task, ended)
+                if good and time.time() > ended + KEPT_SECONDS:
+                    self._store.delete("task", task["id"])
 
-    def _finish(self, task: Document, at: float) -> None:
+    def _finish(self, task: Document, at: float) -> bool:
+        """Bring about what the task is for, once; returns whether it succeeded."""
         if task["done"]:
-            return
-        self._store.put("task", task["id"], task | {"done": True})
-        for identifier in task["identifiers"]:
-            self._add(identifier, task["source"], task["replaced"], at)
+            return not task["failed"]
+        added = [self._add(each, task["source"], task["replaced"], at) for each in task["identifiers"]]
+        good = self._silent or all(added)
+        self._store.put("task", task["id"], task | {"done": True, "failed": not good})
+        return good
 
-    def _add(self, identifier: str, source: str, replaced: str | None, at: float) -> None:
+    def _add(self, identifier: str, source: str, replaced: str | None, at: float) -> bool:
+        """Add an installation, unless another version is there."""
         plugin_id, version, checksum = packages.split(identifier)
         for other in self._store.all("installation"):
             if other["plugin_id"] != plugin_id:
                 continue
             if other["plugin_unique_identifier"] != replaced:
-                return  # another version is there already: the task succeeds and changes nothing
+                return False
             self._store.delete("installation", other["id"])
         installation_id = str(uuid.uuid4())
         installation = {
@@ -195,12 +201,15 @@ class Installs:
             "declaration": self.manifest(identifier),
         }
         self._store.put("installation", installation_id, installation)
+        return True
 
     def _shown(self, task: Document) -> Document:
         age = time.time() - task["at"]
         status, message = "success", "installed"
         if not task["done"]:
             status, message = ("pending", "") if age < PENDING_SECONDS else ("running", "starting")
+        elif task["failed"]:
+            status, message = "failed", ALREADY
         upgrade = task["replaced"] is not None  # an upgrade's task knows no icon and no label
         plugins = [
             {
@@ -220,7 +229,7 @@ class Installs:
             "updated_at": stamp(task["at"] + (self._seconds if task["done"] else 0)),
             "status": status,
             "total_plugins": len(plugins),
-            "completed_plugins": len(plugins) if task["done"] else 0,
+            "completed_plugins": len(plugins) if status == "success" else 0,
             "plugins": plugins,
         }
 
