@@ -64,6 +64,23 @@ class Dify:
         """The server's version, see `Transport.version`."""
         return self.transport.version()
 
+    def trouble(self) -> DifyError | None:
+        """Why Dify cannot be asked at present; None when it can, and when there is none yet to be asked.
+
+        Tells a request that failed for lack of something (a plugin, an app) from one whose failure says
+        nothing about Dify's content.
+        """
+        step = "Ask Dify"
+        try:
+            setup = self.transport.send(step, "GET", "console/api/setup")
+            if setup.get("step", str) == "finished":
+                # Needs the API, its database, a session and the plugin daemon.
+                query = {"page": "1", "page_size": "1"}
+                self.console.send(step, "GET", "workspaces/current/plugin/list", query=query)
+        except DifyError as error:
+            return error if error.status is not None or self.transport.met else None
+        return None
+
     @property
     def generation(self) -> Generation:
         """How the server wants to be spoken to; its version decides."""
@@ -87,7 +104,7 @@ def wait_until_ready(
         waiting: receives a line now and then while it is not ready.
 
     Raises:
-        DifyError: not ready in time; says what Dify answered last.
+        DifyError: not ready in time, with what Dify answered last; or what answers is no Dify.
     """
     step = "Wait for Dify"
     started = said = dify.transport.clock()
@@ -97,6 +114,8 @@ def wait_until_ready(
             return
         except DifyError as error:
             last = error
+        if _is_foreign(last, dify):
+            raise last.advised("another program or a proxy answers there: is that Dify's port?")
         now = dify.transport.clock()
         if now - started >= timeout:
             break
@@ -110,3 +129,8 @@ def wait_until_ready(
         "see docker compose ps and docker compose logs api on the Dify host",
         status=last.status,
     )
+
+
+def _is_foreign(error: DifyError, dify: Dify) -> bool:
+    """Whether waiting does not help: the answer is neither Dify's nor that of a gateway which misses it."""
+    return error.status is not None and error.status < 500 and not dify.transport.met

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provision.dify.errors import DifyError
+from provision.dify.reply import Reply
 from provision.dify.session import Session
-from provision.dify.transport import Reply, Transport
+from provision.dify.transport import Transport
 from provision.domain.knowledge import SEPARATOR, Document, StoredDocument
 
 # The most that Dify allows a page.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,8 +69,9 @@ class ServiceApi:
     def ask_streaming(
         self, api_key: str, question: str, user: str, timeout: float = ANSWER_TIMEOUT
     ) -> Answer:
-        """Like `ask`; the answer comes in pieces, as a web page shows it. A stream without an end is none."""
-        text = ""
+        """Like `ask`; the answer comes in pieces, as a web page shows it. A stream without an end is none,
+        and the conversation that it began is deleted."""
+        text = conversation = ""
         try:
             for event in self._transport.events(
                 _ASK,
@@ -78,13 +80,17 @@ class ServiceApi:
                 headers=self._bearer(api_key),
                 timeout=timeout,
             ):
+                conversation = str(event.get("conversation_id") or conversation)
                 if event.get("event") in ("message", "agent_message"):
                     text += str(event.get("answer") or "")
                 elif event.get("event") == "message_end":
-                    return _answer(text, str(event.get("conversation_id")), event.get("metadata") or {})
+                    return _answer(text, conversation, event.get("metadata") or {})
+            raise DifyError(_ASK, f"the stream broke off after {len(text)} characters", "ask again")
         except DifyError as error:
+            if conversation:
+                with suppress(DifyError):  # what went wrong before is what counts
+                    self.delete_conversation(api_key, conversation, user)
             raise error.advised(_ADVICE.get(error.code or "", error.advice)) from None
-        raise DifyError(_ASK, f"the stream broke off after {len(text)} characters", "ask again")
 
     def delete_conversation(self, api_key: str, conversation_id: str, user: str) -> None:
         """Delete a conversation of this user; one that is gone already is fine."""

@@ -6,68 +6,24 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
 from provision.dify.errors import DifyError
+from provision.dify.reply import Reply, json_object
 from provision.domain.wiring.masking import readable_message
 from provision.domain.wiring.versions import OLDEST_DIFY, Version
-
-T = TypeVar("T")
 
 # Seconds. Dify answers reads in well under a second; 30 s is for a server that is just starting.
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 # Pauses before the repetitions of a request that may be repeated.
 RETRY_PAUSES = (1.0, 2.0, 4.0)
+# The same once Dify was met: it is restarting, which takes its API up to 20 s.
+RESTART_PAUSES = (*RETRY_PAUSES, 8.0, 15.0)
 # nginx answers these while an upstream starts or restarts.
 _GATEWAY_STATUS = frozenset({502, 503, 504})
-
-
-class Reply:
-    """A good answer. Its readers raise `DifyError` when the answer has another shape than expected."""
-
-    def __init__(self, step: str, request: str, response: httpx.Response) -> None:
-        self.status = response.status_code
-        self.cookies = response.cookies
-        self._step = step
-        self._request = request
-        self._body = json_object(response)
-        self._list = json_list(response)
-
-    def get(self, key: str, kind: type[T]) -> T:
-        """The member `key`, which must be of type `kind`."""
-        value = self.body.get(key)
-        if not isinstance(value, kind):
-            raise self._unexpected(f"{key!r} is {type(value).__name__} instead of {kind.__name__}")
-        return value
-
-    def optional(self, key: str, kind: type[T]) -> T | None:
-        """Like `get`; None when the member is missing or null."""
-        return None if self.body.get(key) is None else self.get(key, kind)
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The whole answer, which must be a JSON object."""
-        if self._body is None:
-            raise self._unexpected("it is no JSON object")
-        return self._body
-
-    @property
-    def items(self) -> list[dict[str, Any]]:
-        """The whole answer, which must be a JSON list of objects."""
-        if self._list is None:
-            raise self._unexpected("it is no JSON list")
-        return self._list
-
-    def _unexpected(self, what: str) -> DifyError:
-        return DifyError(
-            self._step,
-            f"{self._request} answered {self.status}, but {what}",
-            "is another program listening on Dify's port, or is this Dify newer than this tool knows?",
-            status=self.status,
-        )
 
 
 class Transport:
@@ -98,6 +54,15 @@ class Transport:
     def hide(self, *secrets: str | None) -> None:
         """Never show these values in a message."""
         self._secrets |= {secret for secret in secrets if secret}
+
+    @property
+    def met(self) -> bool:
+        """Whether anything that answered was Dify: all its answers carry X-Version, a proxy's do not."""
+        return self._reported_version is not None
+
+    def readable(self, text: str) -> str:
+        """Text of Dify's, fit to be shown; see `provision.domain.wiring.masking.readable_message`."""
+        return readable_message(text, self._secrets)
 
     def forget_cookies(self) -> None:
         """Empty the HTTP client's jar, so that its cookies travel with nothing that follows."""
@@ -154,8 +119,8 @@ class Transport:
         request = f"{method} /{path}"
         # Read whole, so that each repetition sends all of it.
         parts = {name: (file.name, file.read_bytes()) for name, file in files.items()} if files else None
-        pauses = RETRY_PAUSES if repeatable else ()
-        for pause in (*pauses, None):
+        pauses = RESTART_PAUSES if self.met else RETRY_PAUSES
+        for pause in (*(pauses if repeatable else ()), None):
             try:
                 response = self._http.request(
                     method,
@@ -220,7 +185,7 @@ class Transport:
         if not isinstance(event, dict):
             raise DifyError(step, f"{request} sent an event that is no JSON object")
         if event.get("event") == "error":
-            message = readable_message(str(event.get("message", "")), self._secrets)
+            message = self.readable(str(event.get("message", "")))
             code = str(event.get("code", ""))
             raise DifyError(step, f"{request} ended with {code}: {message}", code=code)
         return event
@@ -230,42 +195,23 @@ class Transport:
         if response.is_success:
             return
         code, message = _error_of(response)
-        shown = readable_message(message, self._secrets)
+        shown = self.readable(message)
         answered = " ".join(part for part in (str(response.status_code), code) if part)
         raise DifyError(
             step,
             f"{request} answered {answered}: {shown}",
-            _advice(response, shown),
+            _advice(response, code, shown),
             status=response.status_code,
             code=code,
         )
 
     def _unreachable(self, step: str, request: str, error: httpx.RequestError) -> DifyError:
-        reason = readable_message(str(error), self._secrets) or "no reason given"
+        reason = self.readable(str(error)) or "no reason given"
         return DifyError(
             step,
             f"{request} got no answer from {self.root} ({type(error).__name__}: {reason})",
             "check that Dify's containers run (docker compose ps) and that its port is the one set here",
         )
-
-
-def json_object(response: httpx.Response) -> dict[str, Any] | None:
-    """The answer as a JSON object; None when it is anything else (a proxy's page, a list, nothing)."""
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def json_list(response: httpx.Response) -> list[dict[str, Any]] | None:
-    """The answer as a JSON list of objects; None when it is anything else."""
-    try:
-        body = response.json()
-    except ValueError:
-        return None
-    good = isinstance(body, list) and all(isinstance(item, dict) for item in body)
-    return body if good else None
 
 
 def _error_of(response: httpx.Response) -> tuple[str | None, str]:
@@ -288,7 +234,9 @@ def _error_of(response: httpx.Response) -> tuple[str | None, str]:
     return (str(code) if code else None), message
 
 
-def _advice(response: httpx.Response, message: str) -> str:
+def _advice(response: httpx.Response, code: str | None, message: str) -> str:
+    if code == "max_keys_exceeded":
+        return "an app has ten API keys at most: revoke one first"
     if "request plugin daemon" in message:
         return "Dify's plugin_daemon container does not answer: see docker compose ps and its log"
     return "see the logs of Dify's api and plugin_daemon containers" if response.is_server_error else ""

@@ -158,7 +158,8 @@ class BotSettings(Settings):
     """The chatbot that Dify publishes."""
 
     name: Annotated[str, Field(min_length=1, max_length=40)] = "mofei"
-    description: str = "问答机器人：Dify + vLLM + Qwen3"
+    # Dify takes 400 characters; the mark of being managed that is added has 31.
+    description: Annotated[str, Field(max_length=369)] = "问答机器人：Dify + vLLM + Qwen3"
     icon: Text = "🤖"
     icon_background: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#FFEAD5"
     prompt: Text = "templates/bot_prompt.md"
@@ -238,12 +239,6 @@ class DifySettings(Settings):
         if PurePosixPath(self.backup.folder).is_relative_to(self.folder):
             raise ValueError(f"backup.folder {self.backup.folder} lies in folder, which a backup is of")
         return self
-
-    @field_validator("admin_email")
-    @classmethod
-    def _lower_case(cls, value: str) -> str:
-        # Dify lower-cases it on setup; a capital would later look like a difference.
-        return value.lower()
 
     @model_validator(mode="after")
     def _ports_differ(self) -> DifySettings:

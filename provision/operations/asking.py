@@ -132,6 +132,9 @@ def _recall(dify: Dify, key: str, folder: str, documents: list[Document]) -> Non
 
 
 def _forgotten(dify: Dify, key: str, answer: Answer) -> Answer:
-    """The answer, with its conversation deleted."""
-    dify.service.delete_conversation(key, answer.conversation_id, USER)
+    """The answer, with its conversation deleted; one that stays says nothing about the bot."""
+    try:
+        dify.service.delete_conversation(key, answer.conversation_id, USER)
+    except DifyError as error:
+        progress.remarks.append(f"a conversation of {USER} with the bot stays: {error}")
     return answer

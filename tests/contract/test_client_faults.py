@@ -72,6 +72,19 @@ def test_a_slow_start_is_waited_for(place: Place) -> None:
     place.finish()
 
 
+def test_a_login_while_another_container_migrates_is_waited_for(place: Place) -> None:
+    """Then the setup answers at once, as its table is an old one."""
+    place.finish()
+    with place.running(migrating_elsewhere_seconds=0.6) as there:
+        dify = there.dify()
+        wait_until_ready(dify, 1, sleep=faster)
+        with pytest.raises(DifyError, match="Sign in to Dify: .* 500 unknown"):
+            dify.apps.find(BOT)
+        dify.console.patience = ENOUGH
+        assert dify.apps.find(BOT) is not None
+    place.finish()
+
+
 @pytest.mark.parametrize(
     ("fault", "told"), [("bad_gateway_seconds", "502"), ("without_tables_seconds", "500 unknown")]
 )

@@ -36,7 +36,7 @@ class Routes:
         answers = self.answers[route]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         status, body = answer if isinstance(answer, tuple) else (200, answer)
-        cookies = [("set-cookie", f"{name}=t; Path=/") for name in ("access_token", "csrf_token")]
+        cookies = [("set-cookie", f"{name}=canary-token; Path=/") for name in ("access_token", "csrf_token")]
         return httpx.Response(status, headers=[("X-Version", "1.16.1"), *cookies], json=body)
 
     def bodies(self, route: str) -> list[Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from provision.dify import Dify, DifyError, wait_until_ready
+from provision.dify import Dify, DifyError, LoginRefusedError, wait_until_ready
 
 PASSWORD = "Canary-Passw0rd"
 COOKIES = [("set-cookie", "access_token=acc1; Path=/"), ("set-cookie", "csrf_token=csrf1; Path=/")]
@@ -67,9 +67,14 @@ def test_reads_are_repeated(broken: Answer) -> None:
 
 
 def test_reads_are_not_repeated_for_ever() -> None:
-    script = Script(ok(), login(), *[REFUSED] * 4)
+    script = Script(ok(), login(), *[REFUSED] * 6)
     with pytest.raises(DifyError, match="apps got no answer from http://dify:81"):
         read(script.dify())
+    assert sum(script.slept) == 30, "an API that restarts needs up to 20 s"
+    script = Script(*[REFUSED] * 4)
+    with pytest.raises(DifyError, match="setup got no answer from http://dify:81"):
+        read(script.dify())
+    assert sum(script.slept) == 7, "where nothing was met there may be nothing"
 
 
 @pytest.mark.parametrize("broken", [httpx.ReadTimeout("slow"), httpx.Response(502, text="<html>")])
@@ -98,6 +103,75 @@ def test_expired_session_is_renewed_once() -> None:
     read(dify)
     with pytest.raises(DifyError, match="401"):
         read(dify)
+
+
+def clocked(script: Script, patience: float) -> Dify:
+    """A client whose clock goes on by what it sleeps.
+
+    Args:
+        patience: seconds for which a login is repeated that nobody looks at.
+    """
+    http = httpx.Client(base_url="http://dify:81/", transport=httpx.MockTransport(script))
+    server = f"scripted {next(_servers)}"
+    dify = Dify(http, server=server, sleep=script.slept.append, clock=lambda: sum(script.slept))
+    dify.sign_in("Admin@Example.com", PASSWORD)
+    dify.console.patience = patience
+    return dify
+
+
+def paths(script: Script) -> list[str]:
+    return [request.url.path.removeprefix("/console/api/") for request in script.requests]
+
+
+@pytest.mark.parametrize("unseen", [refused(500, "unknown"), httpx.Response(502), httpx.Response(503)])
+def test_a_login_that_nobody_looked_at_is_repeated_once_dify_answers(unseen: Answer) -> None:
+    script = Script(ok(), unseen, httpx.Response(502), ok({"step": "finished"}), login(), ok({"data": []}))
+    assert read(clocked(script, 60)) == {"data": []}
+    assert paths(script) == ["setup", "login", "setup", "setup", "login", "apps"]
+    assert script.slept == [2.0, 2.0]
+
+
+def test_a_login_that_nobody_looks_at_is_not_repeated_for_ever() -> None:
+    script = Script(ok(), *[answer for _ in range(50) for answer in (refused(500, "unknown"), ok())])
+    with pytest.raises(DifyError, match="Sign in to Dify: POST /console/api/login answered 500 unknown"):
+        read(clocked(script, 10))
+    assert paths(script).count("login") == 6
+    script = Script(ok(), refused(500, "unknown"))
+    with pytest.raises(DifyError, match="answered 500 unknown"):
+        read(clocked(script, 0))
+
+
+@pytest.mark.parametrize(
+    "verdict", [refused(401, "authentication_failed"), refused(400, "email_or_password_mismatch")]
+)
+def test_a_password_that_was_looked_at_is_not_sent_again(verdict: Answer) -> None:
+    script = Script(ok(), refused(500, "unknown"), ok(), verdict)
+    dify = clocked(script, 60)
+    for _ in range(2):
+        with pytest.raises(LoginRefusedError):
+            read(dify)
+    assert paths(script) == ["setup", "login", "setup", "login"]
+
+
+@pytest.mark.parametrize("unclear", [httpx.Response(504), httpx.ReadTimeout("slow")])
+def test_a_password_that_may_have_been_looked_at_is_not_sent_again(unclear: Answer) -> None:
+    script = Script(ok(), unclear)
+    with pytest.raises(DifyError, match="Sign in to Dify: POST"):
+        read(clocked(script, 60))
+    assert paths(script) == ["setup", "login"]
+
+
+@pytest.mark.parametrize(
+    "names", [("access_token", "csrf_token"), ("__Host-access_token", "__Host-csrf_token")]
+)
+def test_cookies_of_another_domain_are_sent(names: tuple[str, str]) -> None:
+    attributes = "Domain=example.com; Expires=Mon, 23 Nov 2026 08:00:00 GMT; Path=/; Secure"
+    cookies = [("set-cookie", f"{name}={name[-12:-6]}=; {attributes}") for name in names]
+    script = Script(ok(), ok({"result": "success"}, extra=cookies), ok())
+    read(script.dify())
+    sent = script.requests[-1].headers
+    assert sent["Cookie"] == "; ".join(f"{name}={name[-12:-6]}=" for name in names)
+    assert sent["X-CSRF-Token"] == f"{names[1][-12:-6]}="
 
 
 def test_password_never_shows() -> None:
@@ -167,6 +241,22 @@ def test_start_is_not_waited_for_ever() -> None:
     assert len(script.requests) <= 6
 
 
+@pytest.mark.parametrize(
+    ("foreign", "told"),
+    [
+        (httpx.Response(404, text="<html>"), "answered 404"),
+        (httpx.Response(301, headers={"location": "https://x"}), "answered 301"),
+        (httpx.Response(200, json={"hello": "world"}), "'step' is NoneType instead of str"),
+        (httpx.Response(200, text="<html>"), "no JSON object"),
+    ],
+)
+def test_what_is_no_dify_is_not_waited_for(foreign: Answer, told: str) -> None:
+    script = Script(foreign)
+    with pytest.raises(DifyError, match=f"Wait for Dify: .*{told}.* → another program or a proxy"):
+        wait_until_ready(script.dify(), 900, script.slept.append)
+    assert script.slept == []
+
+
 def stream(*events: str, pauses: list[float] | None = None) -> httpx.Response:
     """A stream of events; after each the clock has gone on by the next of the pauses."""
 
@@ -198,6 +288,17 @@ def test_a_stream_is_read_to_its_end() -> None:
     assert answer.sources == ("a.md",)
     [request] = script.requests
     assert b'"response_mode":"streaming"' in request.content
+
+
+@pytest.mark.parametrize("gone", [httpx.Response(204), REFUSED])
+def test_a_stream_that_fails_leaves_no_conversation(gone: Answer) -> None:
+    begun = 'data: {"event":"message","answer":"Hel","conversation_id":"c7"}'
+    failed = 'data: {"event":"error","code":"completion_request_error","message":"no"}'
+    script = Script(stream(begun, failed), gone)
+    with pytest.raises(DifyError, match="ended with completion_request_error: no"):
+        script.dify().service.ask_streaming("app-canary", "hi", "me")
+    deleted = script.requests[-1]
+    assert (deleted.method, deleted.url.path) == ("DELETE", "/v1/conversations/c7")
 
 
 @pytest.mark.parametrize(

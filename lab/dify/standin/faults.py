@@ -18,6 +18,8 @@ from .settings import Settings
 GATEWAY = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body></body>\r\n</html>\r\n"
 # What answers while another container still migrates (contract 1.4).
 WITHOUT_TABLES = re.compile(r"/health|.*/(ping|system-features|version)")
+# What answers, too, while an older version's database is being migrated: the table of the setup is there.
+WITH_OLD_TABLES = re.compile(r".*/setup")
 TASK = re.compile(r".*/plugin/tasks/[^/]+")
 
 
@@ -39,15 +41,20 @@ class Faults:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._until = time.monotonic() + settings.without_tables_seconds
+        started = time.monotonic()
+        self._until = started + settings.without_tables_seconds
+        self._migrated_at = started + settings.migrating_elsewhere_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._instead(scope["method"], scope["path"]) if scope["type"] == "http" else None
         await (found or self._app)(scope, receive, send)
 
     def _instead(self, method: str, path: str) -> Response | None:
-        without_tables = time.monotonic() < self._until and not WITHOUT_TABLES.fullmatch(path)
-        if without_tables or (self._settings.expired_tasks and TASK.fullmatch(path)):
+        answers = WITHOUT_TABLES.fullmatch(path)
+        without_tables = time.monotonic() < self._until and not answers
+        answers = answers or WITH_OLD_TABLES.fullmatch(path)
+        migrating = time.monotonic() < self._migrated_at and not answers
+        if without_tables or migrating or (self._settings.expired_tasks and TASK.fullmatch(path)):
             failure = errors.unknown_failure()
             return JSONResponse(failure.body, failure.status)
         lost = self._settings.lost_writes

@@ -13,7 +13,7 @@ from .context import Site, Table
 from .errors import ApiError, FieldError, error, invalid_param
 from .payload import Field, check
 from .settings import Settings
-from .setup import EMAIL, PASSWORD, WEAK, password_fits
+from .setup import ANY_CASE_SINCE, EMAIL, PASSWORD, WEAK, password_fits
 
 FIELDS = (
     Field("email"),
@@ -29,19 +29,22 @@ def login(site: Site, call: Call) -> Response:
     password = given["password"]
     if site.settings.since("1.11.2"):
         password = _decoded(password)
-    email = given["email"].lower()
+    email = given["email"]
+    # Until then every spelling is an address of its own (source: ``api/controllers/console/auth/login.py``).
+    lowered = email.lower() if site.settings.since(ANY_CASE_SINCE) else email
     if not site.settings.since("1.11.0"):
         _demand("email", EMAIL.match(email), f"{email} is not a valid email.")
     if not site.settings.since("1.9.0"):
         # What breaks the rule is not tried (matrix "login: password that breaks the rule").
         _demand("password", PASSWORD.match(password), WEAK)
-    counter = f"login_error_rate_limit:{email}"
+    counter = f"login_error_rate_limit:{lowered}"
     failures = int(site.cache.get(counter) or 0)
     if failures > FAILURES_ALLOWED:
         raise error(
             429, "email_code_login_limit", "Too many incorrect password attempts. Please try again later."
         )
-    account = next((a for a in site.store.all("account") if a["email"] == email), None)
+    accounts = [a for spelled in (email, lowered) for a in site.store.all("account") if a["email"] == spelled]
+    account = accounts[0] if accounts else None
     if account is None and not site.settings.since("1.9.0"):
         raise error(400, "account_not_found", "Account not found.")  # and is not counted
     if account is None or not password_fits(password, account["password"]):

@@ -15,12 +15,14 @@ from .context import Site, SiteHandler
 from .errors import not_setup, unauthorized
 
 COOKIES_SINCE = "1.9.2"
+DOMAIN_SINCE = "1.10.0"
 ACCESS, REFRESH, CSRF = "access_token", "refresh_token", "csrf_token"
 
 
 def cookie(site: Site, name: str) -> str:
-    """A cookie's name as browsers see it: ``__Host-`` is put in front once all URLs say https."""
-    return f"__Host-{name}" if site.settings.https else name
+    """A cookie's name as browsers see it: ``__Host-`` is put in front once all URLs say https, unless the
+    cookies are for a whole domain."""
+    return f"__Host-{name}" if site.settings.https and not _domain(site) else name
 
 
 def after_setup(handler: SiteHandler) -> SiteHandler:
@@ -118,6 +120,10 @@ def _demand_pair(site: Site, call: Call, account_id: str) -> None:
         raise unauthorized("CSRF token is missing or invalid.")
 
 
+def _domain(site: Site) -> str | None:
+    return (site.settings.since(DOMAIN_SINCE) and site.settings.cookie_domain.removeprefix(".")) or None
+
+
 def _set(site: Site, response: Response, name: str, value: str, seconds: int) -> None:
     response.set_cookie(
         cookie(site, name),
@@ -125,6 +131,7 @@ def _set(site: Site, response: Response, name: str, value: str, seconds: int) ->
         max_age=seconds,
         expires=seconds,
         path="/",
+        domain=_domain(site),
         secure=site.settings.https,
         httponly=name != CSRF,
         samesite="lax",

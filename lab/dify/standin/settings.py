@@ -45,6 +45,7 @@ class Settings:
     console_web_url: str = ""
     service_api_url: str = ""
     app_web_url: str = ""
+    cookie_domain: str = ""
     deploy_env: str = "PRODUCTION"
     collaboration: bool = True
     learn_app: bool = True
@@ -63,6 +64,7 @@ class Settings:
     index_seconds: float = 1.0
     bad_gateway_seconds: float = 0.0
     without_tables_seconds: float = 0.0
+    migrating_elsewhere_seconds: float = 0.0
     migration_seconds: float = 2.0
     failing_migrations: tuple[str, ...] = ()
     expired_tasks: bool = False
@@ -91,10 +93,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     document waits for its worker; ``STANDIN_MIGRATION_SECONDS``, how long the database of an older version
     takes to become this one's.
 
-    Trouble (see `standin.faults`): ``STANDIN_BAD_GATEWAY_SECONDS`` and ``STANDIN_WITHOUT_TABLES_SECONDS``
-    from the start on; ``STANDIN_FAILING_MIGRATIONS``, the versions whose migration fails, separated by
-    commas; ``STANDIN_EXPIRED_TASKS=true``, every task of an installation is gone at once;
-    ``STANDIN_LOST_WRITES``, a pattern of paths whose writes succeed and do nothing.
+    Trouble (see `standin.faults`): ``STANDIN_BAD_GATEWAY_SECONDS``, ``STANDIN_WITHOUT_TABLES_SECONDS`` and
+    ``STANDIN_MIGRATING_ELSEWHERE_SECONDS`` from the start on; ``STANDIN_FAILING_MIGRATIONS``, the versions
+    whose migration fails, separated by commas; ``STANDIN_EXPIRED_TASKS=true``, every task of an installation
+    is gone at once; ``STANDIN_LOST_WRITES``, a pattern of paths whose writes succeed and do nothing.
 
     Raises:
         ValueError: a number is none.
@@ -108,6 +110,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         console_web_url=get("CONSOLE_WEB_URL", ""),
         service_api_url=get("SERVICE_API_URL", ""),
         app_web_url=get("APP_WEB_URL", ""),
+        cookie_domain=get("COOKIE_DOMAIN", "").strip(),
         deploy_env=get("DEPLOY_ENV", "PRODUCTION"),
         collaboration=_true(get("ENABLE_COLLABORATION_MODE", "true")),
         learn_app=_true(get("ENABLE_LEARN_APP", "true")),
@@ -126,6 +129,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         index_seconds=float(get("STANDIN_INDEX_SECONDS") or 1),
         bad_gateway_seconds=float(get("STANDIN_BAD_GATEWAY_SECONDS") or 0),
         without_tables_seconds=float(get("STANDIN_WITHOUT_TABLES_SECONDS") or 0),
+        migrating_elsewhere_seconds=float(get("STANDIN_MIGRATING_ELSEWHERE_SECONDS") or 0),
         migration_seconds=float(get("STANDIN_MIGRATION_SECONDS") or 2),
         failing_migrations=_listed(get("STANDIN_FAILING_MIGRATIONS", "")),
         expired_tasks=_true(get("STANDIN_EXPIRED_TASKS", "")),

@@ -21,6 +21,8 @@ EMAIL = re.compile(r"^[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(\.[\w-]+)+$")
 PASSWORD = re.compile(r"^(?=.*[a-zA-Z])(?=.*\d).{8,}$")
 WEAK = "Password must contain letters and numbers, and the length must be greater than 8."
 LONGEST_NAME = 30
+# Addresses are stored in lower case, and found by any spelling (langgenius/dify#29978).
+ANY_CASE_SINCE = "1.11.3"
 PLUGIN_CATEGORIES = ("tool", "model", "extension", "agent-strategy", "datasource", "trigger")
 UPGRADE_SECONDS_OF_DAY = 61200
 
@@ -45,7 +47,7 @@ def run(site: Site, call: Call) -> Response:
     account = {
         "id": account_id,
         "name": wanted["name"],
-        "email": wanted["email"].lower(),
+        "email": wanted["email"].lower() if site.settings.since(ANY_CASE_SINCE) else wanted["email"],
         "password": hash_password(wanted["password"]),
         "interface_language": wanted.get("language") or "en-US",
         "created_at": at,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from provision.dify.errors import DifyError
-from provision.dify.transport import Reply
+from provision.dify.reply import Reply
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,15 @@ def bearer(step: str, reply: Reply) -> SessionTokens:
 def cookies_and_csrf(step: str, reply: Reply) -> SessionTokens:
     """Cookies, and the value of one of them in a header, on reads too.
 
-    They are sent by hand. When Dify's CONSOLE URLs begin with https their names get the prefix
-    ``__Host-`` and the Secure flag, and a cookie jar would hold them back on the plain http of a relay.
+    They are sent by hand. When Dify's CONSOLE URLs begin with https their names get the prefix ``__Host-``
+    (not with COOKIE_DOMAIN) and the Secure flag, and a cookie jar would hold them back on the plain http of
+    a relay.
     """
-    named = {cookie.name.removeprefix("__Host-"): cookie for cookie in reply.cookies.jar}
+    named = {name.removeprefix("__Host-"): (name, value) for name, value in reply.cookies.items() if value}
     missing = [name for name in ("access_token", "csrf_token") if name not in named]
     if missing:
         raise DifyError(step, f"the answer sets no cookie {' and '.join(missing)}")
-    access, csrf = named["access_token"], named["csrf_token"]
-    headers = {
-        "Cookie": f"{access.name}={access.value}; {csrf.name}={csrf.value}",
-        "X-CSRF-Token": csrf.value or "",
-    }
-    return SessionTokens(headers, (access.value or "", csrf.value or ""))
+    pair = [named["access_token"], named["csrf_token"]]
+    (_, access), (_, csrf) = pair
+    headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in pair), "X-CSRF-Token": csrf}
+    return SessionTokens(headers, (access, csrf))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from provision.dify.transport import Reply
+from provision.dify.reply import Reply
 from provision.domain.wiring.tool_credentials import StoredTool, ToolAction, ToolPlan, WantedTool
 
 

@@ -17,6 +17,8 @@ class AdminAccount:
     signing in.
 
     Args:
+        email: as it is to be signed in with. Since 1.11.3 Dify stores it in lower case and lets in either
+            spelling; before, it is stored and demanded as it is given here (langgenius/dify#29978).
         password: at least 8 characters with a letter and a digit.
         init_password: the value of INIT_PASSWORD in Dify's ``.env``; without it whoever reaches a fresh
             server first becomes its owner.
@@ -41,8 +43,7 @@ class AdminAccount:
     def apply(self) -> None:
         if self._finished():
             return
-        email = self.email.lower()
-        if problem := administrator_problem(email, self.name, self.password, self.init_password):
+        if problem := administrator_problem(self.email, self.name, self.password, self.init_password):
             raise DifyError(self.title, problem, "nothing was sent")
         transport = self.dify.transport
         transport.version()
@@ -54,7 +55,7 @@ class AdminAccount:
                 "POST",
                 "console/api/setup",
                 body={
-                    "email": email,
+                    "email": self.email,
                     "name": self.name,
                     "password": self.password,
                     "language": self.language,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from provision.dify.client import Dify
 from provision.dify.dialects.auto_upgrade import AutoUpgradeDialect
 from provision.dify.errors import DifyError
-from provision.dify.transport import Reply
+from provision.dify.reply import Reply
 
 # The keys that the server accepts back; any other is refused.
 _KEYS = (
