@@ -21,7 +21,7 @@ class Providers:
         reply = self._session.send(
             f"Read the form of {provider}", "GET", "workspaces/current/model-providers", repeatable=True
         )
-        for item in reply.get("data", list):
+        for item in reply.objects("data"):
             if item.get("provider") == provider:
                 return ProviderForm.parse(item.get("model_credential_schema"))
         return None
@@ -45,7 +45,7 @@ class Providers:
             body={"plugin_ids": [plugin_id]},
             repeatable=True,
         )
-        installed = [item for item in reply.get("plugins", list) if item.get("plugin_id") == plugin_id]
+        installed = [item for item in reply.objects("plugins") if item.get("plugin_id") == plugin_id]
         if not installed:
             return False
         identifier = installed[0]["plugin_unique_identifier"]

@@ -36,7 +36,10 @@ def client(settings: DifySettings) -> Dify:
         dify = Dify(http, server=host.name)
         dify.sign_in(settings.admin_email, password())
         _clients[host.name] = dify
-    return _clients[host.name]
+    dify = _clients[host.name]
+    # What a dry run finds it only tells.
+    dify.console.patience = settings.start_timeout if state.is_executing else 0
+    return dify
 
 
 def meet_again() -> None:
@@ -57,7 +60,8 @@ def ready(*, settings: DifySettings) -> Commands:
     try:
         dify = client(settings)
         wait_until_ready(dify, settings.start_timeout, waiting=host.log)
-    except (DifyError, KeeperUnavailableError) as error:
+        version = dify.version
+    except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
         yield StringCommand(
             "{ docker compose ps --all; docker compose logs --tail 15 api nginx; } >&2; true",
             _chdir=f"{settings.folder}/docker",
@@ -66,7 +70,7 @@ def ready(*, settings: DifySettings) -> Commands:
             "Wait for Dify", str(error), advice="The lines above are its containers and their last words"
         )
         return
-    host.noop(f"Dify {dify.version} answers")
+    host.noop(f"Dify {version} answers")
 
 
 @operation()
@@ -91,9 +95,9 @@ def resource(
             refused = isinstance(error, LoginRefusedError)
             yield failure("Ask Dify", str(error), advice=ADVICE if refused else "Put it right and run again")
             return
-        if isinstance(error, LoginRefusedError):
-            # Not "would change" but "cannot tell", and nothing that another try would mend.
-            raise OperationValueError(str(error)) from None
+        if trouble := _trouble(settings, error):
+            # Not "would change" but "cannot tell".
+            raise OperationValueError(str(trouble)) from None
         # A dry run: Dify, or what this builds on, is not there yet, so it would be made.
         host.log(f"would be made: {error}")
         yield FunctionCommand(_nothing, (), {})
@@ -103,6 +107,13 @@ def resource(
         return
     host.log(f"{wanted.title}: {difference}")
     yield FunctionCommand(_apply, (wanted,), {})
+
+
+def _trouble(settings: DifySettings, error: Exception) -> DifyError | None:
+    """Why a dry run's question failed, unless what it asks for, or builds on, is only not there yet."""
+    if isinstance(error, LoginRefusedError):
+        return error
+    return client(settings).trouble() if isinstance(error, DifyError) else None
 
 
 def _nothing() -> None:

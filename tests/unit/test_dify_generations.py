@@ -23,7 +23,7 @@ from provision.domain.wiring.credentials import (
 )
 from provision.domain.wiring.masking import credential_name, mask
 from provision.domain.wiring.provider_form import ProviderForm
-from provision.domain.wiring.upserts import labelled, plan_upsert
+from provision.domain.wiring.upserts import is_labelled, labelled, own_label, plan_upsert
 from provision.domain.wiring.versions import OLDEST_DIFY, Version
 
 _servers = itertools.count()
@@ -172,15 +172,28 @@ def test_one_write_settles_an_upsert(
 ) -> None:
     shown = StoredCredential({**stored, "api_key": mask(old_key)} if stored else {})
     named = WantedCredential(credential_name(key, b"salt"), wanted_fields, key)
-    wanted = labelled(named, "m")
+    wanted = labelled(named, "m", shown)
     assert plan_upsert(wanted, shown).action is not CredentialAction.NOTHING, "nothing of ours is there yet"
     sent = complete_fields(wanted, shown)
     masked = {**sent, "api_key": mask(sent["api_key"])} if "api_key" in sent else sent
     written = StoredCredential(masked)
+    assert labelled(named, "m", written) == wanted
     assert plan_upsert(wanted, written).action is CredentialAction.NOTHING
     if old_key != key:
-        other = labelled(WantedCredential(credential_name(old_key, b"salt"), wanted_fields, old_key), "m")
+        other = labelled(
+            WantedCredential(credential_name(old_key, b"salt"), wanted_fields, old_key), "m", written
+        )
         assert plan_upsert(other, written).action is CredentialAction.UPDATE
+
+
+def test_the_owner_s_own_label_of_a_model_stays() -> None:
+    named = WantedCredential("vllm-12345678", {"endpoint_url": "u"}, "k")
+    for label in ("Our model", "Our model · vllm-00000000"):
+        wanted = labelled(named, "m", StoredCredential({"display_name": label}))
+        assert wanted.fields["display_name"] == "Our model · vllm-12345678"
+    assert own_label(StoredCredential({"display_name": "A · B"})) == "A · B"
+    assert not is_labelled(StoredCredential({"display_name": "vllm-of-ours"}))
+    assert is_labelled(StoredCredential({"display_name": "m · vllm-12345678"}))
 
 
 def test_form_without_a_label_tells_keys_apart_by_their_masks() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dify_routes import CREDENTIALS, SUCCESS, Routes, W
+from dify_routes import CREDENTIALS, IDS, INSTALL, NEW, STARTED, SUCCESS, TASK, Routes, W, installed, task
 
 from provision.dify import DifyError
 from provision.dify.resources import (
@@ -14,6 +14,7 @@ from provision.dify.resources import (
     Chatbot,
     DefaultModels,
     ModelCredential,
+    Plugin,
     SiteAndApi,
 )
 
@@ -34,7 +35,7 @@ def test_setup_under_init_password() -> None:
     admin.apply()
     assert routes.bodies("POST init") == [{"password": "canary-init"}]
     [sent] = routes.bodies("POST setup")
-    assert (sent["email"], sent["language"]) == ("admin@example.com", "zh-Hans")
+    assert (sent["email"], sent["language"]) == ("Admin@Example.com", "zh-Hans")
     assert "canary" not in repr(admin).lower()
 
 
@@ -208,3 +209,84 @@ def test_only_differing_defaults_are_set() -> None:
         DefaultModels(routes.dify(), {"llm": "m", "rerank": "r"}).apply()
     [sent] = routes.bodies(f"POST {route}")
     assert [setting["model_type"] for setting in sent["model_settings"]] == ["rerank"]
+
+
+def test_secrets_that_a_newer_form_has_are_kept_and_their_masks_not_stored() -> None:
+    fields = [
+        {"variable": "context_size", "type": "text-input"},
+        {"variable": "api_key", "type": "secret-input"},
+        {"variable": "client_secret", "type": "secret-input"},
+        {"variable": "note", "type": "text-input"},
+    ]
+    provider = "langgenius/openai_api_compatible/openai_api_compatible"
+    shown = {
+        "credentials": {
+            "context_size": "512",
+            "api_key": "*" * 20,
+            "client_secret": "abcdef************yz",
+            "note": "mine",
+        },
+        "current_credential_id": "1",
+        "current_credential_name": "theirs",
+        "available_credentials": [{"credential_id": "1", "credential_name": "theirs"}],
+    }
+    schema = {"credential_form_schemas": fields}
+    routes = Routes(
+        {
+            f"GET {CREDENTIALS}": [shown],
+            f"GET {W}/model-providers": [
+                {"data": [{"provider": provider, "model_credential_schema": schema}]}
+            ],
+            f"PUT {CREDENTIALS}": [SUCCESS],
+        }
+    )
+    with pytest.raises(DifyError, match="accepted it, but"):
+        credential(routes).apply()
+    [sent] = routes.bodies(f"PUT {CREDENTIALS}")
+    assert sent["credentials"] == {
+        "context_size": "1024",
+        "api_key": "canary-key-123",
+        "client_secret": "[__HIDDEN__]",
+        "note": "mine",
+    }
+
+
+def test_an_answer_that_lacks_a_member_is_told_as_dify_s() -> None:
+    """Not as a KeyError, which would end the run for every host."""
+    unnamed = {**NOTHING_STORED, "available_credentials": [{"credential_id": "1"}]}
+    with pytest.raises(DifyError, match="an object in it has no 'credential_name'"):
+        credential(Routes({f"GET {CREDENTIALS}": [unnamed]})).difference()
+    with pytest.raises(DifyError, match="'plugins' has members that are no objects"):
+        Plugin(Routes({IDS: [{"plugins": ["a/b"]}]}).dify(), "a/b").difference()
+    with pytest.raises(DifyError, match="names a plugin in another way: 'a/b@1'"):
+        Plugin(Routes({IDS: [installed("a/b@1")]}).dify(), "a/b").difference()
+
+
+def test_an_eleventh_key_is_told_with_a_way_out() -> None:
+    body = {"custom": "max_keys_exceeded", "message": "Cannot create more than 10 API keys."}
+    routes = Routes({"POST apps/1/api-keys": [(400, body)]})
+    with pytest.raises(DifyError, match=r"400 max_keys_exceeded: .* → .*revoke one first"):
+        routes.dify().console.send("Create an API key", "POST", "apps/1/api-keys")
+
+
+def test_secrets_in_an_installation_s_words_are_hidden() -> None:
+    said = "https://me:canary@mirror.example.com/simple and https://canary@pypi.example.com of Passw0rd-1"
+    routes = Routes({IDS: [installed()], INSTALL: [STARTED], TASK: [task("failed", said)]})
+    with pytest.raises(DifyError) as error:
+        Plugin(routes.dify(), NEW).apply()
+    shown = "https://***@mirror.example.com/simple and https://***@pypi.example.com of ***"
+    assert shown in str(error.value)
+
+
+def test_what_a_failed_question_of_a_dry_run_means() -> None:
+    plugins = f"GET {W}/plugin/list"
+    well = Routes({plugins: [{"plugins": []}]})
+    assert well.dify().trouble() is None
+    assert Routes({"GET setup": [{"step": "not_started"}]}).dify().trouble() is None, "nobody to be yet"
+    down = (400, {"code": "invalid_param", "message": "Failed to request plugin daemon, url: plugin"})
+    trouble = Routes({plugins: [down]}).dify().trouble()
+    assert trouble is not None
+    assert "plugin_daemon container does not answer" in str(trouble)
+    gateway = Routes({"GET setup": [(502, None)]}).dify().trouble()
+    assert gateway is not None
+    assert gateway.status == 502

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from provision.dify.transport import Reply
+from provision.dify.reply import Reply
 from provision.domain.wiring.credentials import (
     CredentialAction,
     CredentialPlan,
@@ -16,7 +16,7 @@ from provision.domain.wiring.credentials import (
     plan_credential,
 )
 from provision.domain.wiring.masking import NAME_PREFIX
-from provision.domain.wiring.upserts import LABEL_FIELD, labelled, plan_upsert
+from provision.domain.wiring.upserts import is_labelled, labelled, plan_upsert
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,14 @@ class Write:
 @dataclass(frozen=True)
 class CredentialDialect:
     """Args:
-    prepared: the wanted credential of the model of this name, as it is compared and written.
+    prepared: the wanted credential of the model of this name, as it is compared with the stored one and
+        written.
     plan: one step towards what is wanted, from what is stored.
     write: the request of a step, for a model (its name and type as they are sent).
     removals: the requests that take out what this tool made for a model; none for what others made.
     """
 
-    prepared: Callable[[WantedCredential, str], WantedCredential]
+    prepared: Callable[[WantedCredential, str, StoredCredential], WantedCredential]
     plan: Callable[[WantedCredential, StoredCredential], CredentialPlan]
     write: Callable[[CredentialPlan, Mapping[str, str], WantedCredential, StoredCredential], Write]
     removals: Callable[[Mapping[str, str], StoredCredential], list[Write]]
@@ -87,9 +88,8 @@ def _our_names(model: Mapping[str, str], stored: StoredCredential) -> list[Write
 
 
 def _our_label(model: Mapping[str, str], stored: StoredCredential) -> list[Write]:
-    ours = NAME_PREFIX in stored.fields.get(LABEL_FIELD, "").rpartition(" · ")[2]
-    return [Write("DELETE", "", model, saves=False)] if ours else []
+    return [Write("DELETE", "", model, saves=False)] if is_labelled(stored) else []
 
 
-NAMED = CredentialDialect(lambda wanted, _: wanted, plan_credential, _named, _our_names)
+NAMED = CredentialDialect(lambda wanted, _, __: wanted, plan_credential, _named, _our_names)
 UPSERTED = CredentialDialect(labelled, plan_upsert, _upserted, _our_label)

@@ -66,7 +66,7 @@ class ModelCredential:
 
     def difference(self) -> str | None:
         try:
-            _, plan = self._planned(self._stored())
+            _, _, plan = self._planned(self._stored())
         except DifyError as error:
             if _provider_missing(error):
                 return f"the provider {self.provider} is not installed"
@@ -76,8 +76,7 @@ class ModelCredential:
     def apply(self) -> None:
         done: set[CredentialAction] = set()
         while True:
-            stored = self._stored_by_now()
-            wanted, plan = self._planned(stored)
+            wanted, stored, plan = self._planned(self._stored_by_now())
             if plan.action is CredentialAction.NOTHING:
                 return
             if plan.action in done:
@@ -87,23 +86,25 @@ class ModelCredential:
             self._carry_out(self.dify.generation.credentials.write(plan, model, wanted, stored))
             done.add(plan.action)
 
-    def _planned(self, stored: StoredCredential) -> tuple[WantedCredential, CredentialPlan]:
-        """The next step, and the wanted credential in the installed plugin's words."""
+    def _planned(self, stored: StoredCredential) -> tuple[WantedCredential, StoredCredential, CredentialPlan]:
+        """The next step, the wanted credential in the installed plugin's words, and the stored one without
+        the masks of its form's other secrets, as a step may send it back."""
         dialect = self.dify.generation.credentials
         named = WantedCredential(credential_name(self.api_key, self.salt), self.credentials, self.api_key)
-        wanted = dialect.prepared(named, self.model)
+        wanted = dialect.prepared(named, self.model, stored)
         plan = dialect.plan(wanted, stored)
         if plan.action is CredentialAction.NOTHING:
-            return wanted, plan
+            return wanted, stored, plan
         # Only now is the form worth a request: it may not have what differs.
         form = self.dify.providers.form(self.provider)
         if form is None:
-            return wanted, plan
+            return wanted, stored, plan
         wanted = replace(wanted, fields=form.fitted(wanted.fields, self.model_type))
         for name, what_to_do in self.needs.items():
             if name not in wanted.fields:
                 raise DifyError(self.title, f"the installed plugin has no {name}", what_to_do)
-        return wanted, dialect.plan(wanted, stored)
+        plan = dialect.plan(wanted, stored)
+        return wanted, replace(stored, fields=form.sendable(stored.fields)), plan
 
     def _stored(self) -> StoredCredential:
         reply = self.dify.console.send(

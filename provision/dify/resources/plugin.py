@@ -10,8 +10,7 @@ from typing import Any
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
 from provision.dify.providers import already_installed
-from provision.dify.transport import Reply
-from provision.domain.wiring.masking import readable_message
+from provision.dify.reply import Reply
 from provision.domain.wiring.plugins import PluginAction, PluginPlan, PluginReference, plan_plugin
 
 _PLUGINS = "workspaces/current/plugin"
@@ -93,10 +92,17 @@ class Plugin:
             body={"plugin_ids": [self._wanted.plugin_id]},
             repeatable=True,
         )
-        for item in reply.get("plugins", list):
+        for item in reply.objects("plugins"):
             if item.get("plugin_id") == self._wanted.plugin_id:
-                return PluginReference.parse(item["plugin_unique_identifier"])
+                return self._reference(item["plugin_unique_identifier"])
         return None
+
+    def _reference(self, identifier: object) -> PluginReference:
+        try:
+            return PluginReference.parse(str(identifier))
+        except ValueError as error:
+            advice = "is this Dify newer than this tool knows?"
+            raise DifyError(self.title, f"Dify names a plugin in another way: {error}", advice) from None
 
     def _identifier(self) -> str:
         """The pinned package, or the newest that the marketplace has."""
@@ -133,7 +139,7 @@ class Plugin:
             unsigned = "bad signature" in error.problem
             raise error.advised(_SIGNATURE_ADVICE if unsigned else error.advice) from None
         identifier = reply.get("unique_identifier", str)
-        given = PluginReference.parse(identifier)
+        given = self._reference(identifier)
         if given.plugin_id != self._wanted.plugin_id or self._plan(given).action is not PluginAction.NOTHING:
             raise DifyError(
                 self.title, f"{self.package} is {identifier}", "give the package of the wanted version"
@@ -167,7 +173,7 @@ class Plugin:
             task = self._task(task_id)
             if task is None or task.get("status") == "success":
                 return
-            messages = _messages(task)
+            messages = self._messages(task)
             if task.get("status") == "failed":
                 raise DifyError(self.title, f"the installation failed: {messages}", _DAEMON_ADVICE)
             if (line := f"{task.get('status')}: {messages}") != shown:
@@ -189,7 +195,6 @@ class Plugin:
         task: dict[str, Any] = reply.get("task", dict)
         return task
 
-
-def _messages(task: dict[str, Any]) -> str:
-    said = "; ".join(str(item.get("message", "")) for item in task.get("plugins", []))
-    return readable_message(said, frozenset())
+    def _messages(self, task: dict[str, Any]) -> str:
+        said = (str(item.get("message", "")) for item in task.get("plugins") or [])
+        return self.dify.transport.readable("; ".join(said))

@@ -56,7 +56,7 @@ class StrayModels:
         """What takes out each model of ours that is not wanted."""
         reply = self.dify.console.send(self.title, "GET", self._path(""), repeatable=True)
         strays = {}
-        for item in reply.get("data", list):
+        for item in reply.objects("data"):
             model = {"model": str(item["model"]), "model_type": str(item["model_type"])}
             if (model["model_type"], model["model"]) in self.wanted:
                 continue

@@ -38,10 +38,12 @@ def readable_message(message: str, secrets: frozenset[str]) -> str:
     """Make an answer of Dify fit to be shown: no secret in it, on one line, of bounded length.
 
     Dify's validation errors repeat the beginning and the end of the input (pydantic's ``input_value``),
-    so that part goes as a whole; known secrets are replaced wherever else they appear.
+    so that part goes as a whole; known secrets are replaced wherever else they appear, and so is what a URL
+    (of a package mirror, for instance) carries before its host.
     """
     shown = re.sub(r"input_value=.*?, input_type=", f"input_value={HIDDEN}, input_type=", message, flags=re.S)
     for secret in sorted(secrets, key=len, reverse=True):
         shown = shown.replace(secret, HIDDEN)
+    shown = re.sub(r"://[^/\s@]+@", f"://{HIDDEN}@", shown)
     shown = " ".join(shown.split())
     return shown if len(shown) <= _LONGEST_MESSAGE else f"{shown[:_LONGEST_MESSAGE]}…"

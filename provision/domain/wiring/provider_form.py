@@ -12,17 +12,24 @@ from typing import Any
 # A condition on this name asks for the model's type (``api/core/model_runtime``, schema validators).
 _MODEL_TYPE = "__model_type"
 
+# Stands for the stored secret in what is sent (``api/constants/__init__.py``, ``HIDDEN_VALUE``).
+KEPT = "[__HIDDEN__]"
+
 # Today's name of a field, and the one that plugins before 2025-12-08 have.
 _OLD_SPELLINGS: Mapping[str, str] = {"agent_thought_support": "agent_though_support"}
 
 
 @dataclass(frozen=True)
 class FormField:
-    """A field and when it is shown: `conditions` are (other field or the model type, its value)."""
+    """A field and when it is shown: `conditions` are (other field or the model type, its value).
+
+    The value of a `secret` one is masked when it is read.
+    """
 
     name: str
     default: str = ""
     conditions: tuple[tuple[str, str], ...] = ()
+    secret: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,10 +57,17 @@ class ProviderForm:
         }
         return dict(_spelled(wanted.items(), kept))
 
+    def sendable(self, shown: Mapping[str, str]) -> dict[str, str]:
+        """What was read as it can be sent back: a mask would be stored as the secret itself."""
+        secret = {field.name for field in self.fields if field.secret}
+        return {name: KEPT if name in secret and value else value for name, value in shown.items()}
+
 
 def _field(item: Mapping[str, Any]) -> FormField:
     conditions = tuple((str(one["variable"]), str(one["value"])) for one in item.get("show_on") or ())
-    return FormField(str(item["variable"]), str(item.get("default") or ""), conditions)
+    return FormField(
+        str(item["variable"]), str(item.get("default") or ""), conditions, item.get("type") == "secret-input"
+    )
 
 
 def _spelled(wanted: Iterable[tuple[str, str]], kept: set[str]) -> Iterable[tuple[str, str]]:

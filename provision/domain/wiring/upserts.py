@@ -17,14 +17,31 @@ from provision.domain.wiring.credentials import (
     field_differences,
     mask_differs,
 )
+from provision.domain.wiring.masking import NAME_PREFIX
 
 LABEL_FIELD = "display_name"
+# Parts the label from the fingerprint.
+_BEFORE = " · "
 
 
-def labelled(wanted: WantedCredential, model: str) -> WantedCredential:
-    """The same with the fingerprint in the label, after the wanted label or else the model's name."""
-    label = f"{wanted.fields.get(LABEL_FIELD) or model} · {wanted.name}"
+def labelled(wanted: WantedCredential, model: str, stored: StoredCredential) -> WantedCredential:
+    """The same with the fingerprint in the label, after the wanted label, or the one that the owner gave the
+    model, or else the model's name."""
+    owners = own_label(stored)
+    label = f"{wanted.fields.get(LABEL_FIELD) or owners or model}{_BEFORE}{wanted.name}"
     return replace(wanted, fields={**wanted.fields, LABEL_FIELD: label})
+
+
+def own_label(stored: StoredCredential) -> str:
+    """The label without the fingerprint that this tool may have put there."""
+    label = stored.fields.get(LABEL_FIELD) or ""
+    text, parted, fingerprint = label.rpartition(_BEFORE)
+    return text if parted and fingerprint.startswith(NAME_PREFIX) else label
+
+
+def is_labelled(stored: StoredCredential) -> bool:
+    """Whether this tool put its fingerprint there."""
+    return own_label(stored) != (stored.fields.get(LABEL_FIELD) or "")
 
 
 def plan_upsert(wanted: WantedCredential, stored: StoredCredential) -> CredentialPlan:
