@@ -78,7 +78,7 @@ def test_a_login_while_another_container_migrates_is_waited_for(place: Place) ->
     with place.running(migrating_elsewhere_seconds=0.6) as there:
         dify = there.dify()
         wait_until_ready(dify, 1, sleep=faster)
-        with pytest.raises(DifyError, match="Sign in to Dify: .* 500 unknown"):
+        with pytest.raises(DifyError, match=r"Sign in to Dify: .* 500 unknown"):
             dify.apps.find(BOT)
         dify.console.patience = ENOUGH
         assert dify.apps.find(BOT) is not None
