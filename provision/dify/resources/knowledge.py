@@ -11,7 +11,6 @@ from provision.dify.datasets import Dataset
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
 from provision.domain.knowledge import Document, DocumentPlan, StoredDocument, plan_documents
-from provision.domain.wiring.masking import readable_message
 from provision.domain.wiring.retrieval import MARK, Retrieval, mapping_differences
 
 # Seconds between two looks at documents that are being indexed.
@@ -148,7 +147,7 @@ class Knowledge:
                 for document in self.dify.datasets.documents(dataset)
                 if document.name in wanted and document.id not in leaving
             ]
-            _demand_good(self.title, there)
+            _demand_good(self.title, there, self.dify.transport.readable)
             missing = wanted - {document.name for document in there if document.status == "completed"}
             if not missing:
                 return
@@ -170,11 +169,10 @@ class Knowledge:
         return f", {done} of {known} chunks" if known else ""
 
 
-def _demand_good(step: str, documents: Sequence[StoredDocument]) -> None:
+def _demand_good(step: str, documents: Sequence[StoredDocument], readable: Callable[[str], str]) -> None:
     bad = [document for document in documents if document.is_broken]
     if bad:
         told = "; ".join(
-            f"{document.name} is {document.status}: {readable_message(document.error, frozenset())}"
-            for document in bad
+            f"{document.name} is {document.status}: {readable(document.error)}" for document in bad
         )
         raise DifyError(step, told, _INDEX_ADVICE)
