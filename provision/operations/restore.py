@@ -182,14 +182,16 @@ def exchange(
         StepError: it could not be done; may be called again.
     """
     places = _places(host, dify, manifest)
-    aside = [RESTORED] if again else [RESTORED, REPLACED]
+    aside, remedy = [RESTORED, REPLACED], "on a host without a Dify set dify.folder to a larger disk"
+    if again:
+        aside, remedy = [RESTORED], f"remove {dify.folder}{REPLACED}, if nobody misses what was there before"
     require_room(
         host,
         [
             Need("what the backup holds", place, part.unpacked, tuple(place + ending for ending in aside))
             for part, place in zip(manifest.parts, places, strict=True)
         ],
-        "on a host without a Dify set dify.folder to a larger disk",
+        remedy,
     )
     for number, part in enumerate(manifest.parts, 1):
         host.log(f"checking {part.file} ({number} of {len(manifest.parts)}), {part.size / GB:.2f} GB")

@@ -285,6 +285,12 @@ def test_no_room(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows(here) == "a row\nanother row\n"
     assert noted(as_host(here)) is None
     assert kept.exists()
+    # One that was begun keeps what it has put aside.
+    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", manifest.name))
+    assert not put_back(here, manifest.name)
+    assert any(f"free some, or remove {here.folder}/dify.replaced" in line for line in here.said)
+    assert kept.exists()
+    restore.forget(as_host(here))
     # What was kept before makes room.
     monkeypatch.undo()
     monkeypatch.setattr(unfinished, "NOTE", f"{here.folder}/lib/unfinished.json")
