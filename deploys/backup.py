@@ -5,11 +5,13 @@ from pyinfra import host
 from provision.connectors.tuning import without_delay
 from provision.inventory import current
 from tasks.backup import back_up
-from tasks.dify import await_dify
+from tasks.dify import await_dify, runs
 from tasks.ports import resolved
 
 without_delay(host)
 deployment = resolved(current())
 
+ran = runs(deployment)
 back_up(deployment)
-await_dify(deployment)
+if ran:  # what was stopped stays so
+    await_dify(deployment)

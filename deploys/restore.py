@@ -8,7 +8,7 @@ from pyinfra import host
 from provision.connectors.tuning import without_delay
 from provision.inventory import current, given
 from provision.operations.barrier import barrier
-from tasks.dify import await_dify, prepare_for_dify
+from tasks.dify import prepare_for_dify
 from tasks.keys import keys
 from tasks.ports import resolved
 from tasks.restore import finish_restoring, restore_dify
@@ -23,7 +23,6 @@ deployment = resolved(current("backup"))
 stay_up(deployment)
 prepare_for_dify(deployment)
 restore_dify(deployment, given("backup", r".+"))
-await_dify(deployment)
 finish_restoring(deployment)
 keys(deployment)
 barrier(name="Dify is back")

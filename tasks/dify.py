@@ -7,6 +7,7 @@ from pyinfra.api import deploy
 from pyinfra.facts.server import LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment
+from provision.facts.docker import Running
 from provision.operations import apt, dify, dify_containers, dify_stack
 from provision.operations.adoption import remembered
 from provision.operations.unfinished import nothing_unfinished
@@ -45,6 +46,14 @@ def install_dify(deployment: Deployment) -> None:
     remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     dify_stack.settings(name="Write Dify's .env and override", deployment=deployment)
     dify_containers.up(name="Start Dify", dify=deployment.dify)
+
+
+def runs(deployment: Deployment) -> bool:
+    """Whether this is Dify's host, and Dify runs on it."""
+    dify = deployment.dify
+    return host.name == deployment.dify_host and host.get_fact(
+        Running, project=dify_stack.project(host, dify)
+    )
 
 
 @deploy("Dify")

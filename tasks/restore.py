@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 
 from provision.domain.deployment import Deployment
 from provision.operations.adoption import remembered
-from provision.operations.restore import finished, put_back
+from provision.operations.restore import answering, finished, put_back
 
 
 @deploy("Restore")
@@ -24,6 +24,7 @@ def restore_dify(deployment: Deployment, backup: str | None) -> None:
 
 @deploy("Restore")
 def finish_restoring(deployment: Deployment) -> None:
-    """It answers: everything else may go on with it."""
+    """Wait until it answers: everything else may go on with it then."""
     if host.name == deployment.dify_host:
-        finished(name="Nothing is unfinished any more")
+        answering(name="Wait for Dify", deployment=deployment)
+        finished(name="Nothing is unfinished any more", dify=deployment.dify)

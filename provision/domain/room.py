@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Need:
     what: str
     path: str
     size: int
-    begun: tuple[str, ...]
+    begun: tuple[str, ...] = ()
 
 
 def environment_need(serving: ServingSettings, brings: Packages, path: str) -> Need | None:
@@ -69,23 +69,26 @@ def model_need(server: ModelServer, weights: int, copies: Iterable[str] = ()) ->
     return Need(server.settings.model, server.model_dir, weights, (server.staging_dir, *copies))
 
 
-def disk_problems(needs: Iterable[tuple[Need, Space | None, int]]) -> Iterator[str]:
+def disk_problems(
+    needs: Iterable[tuple[Need, Space | None, int]], remedy: str = "set serving.data_dir to a larger disk"
+) -> Iterator[str]:
     """Compare what will come with what is free, file system by file system.
 
     Args:
         needs: each with the file system that it goes to and the bytes that are already there.
+        remedy: what to do besides freeing some.
     """
     free: dict[str, int] = {}
-    coming: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    coming: dict[str, Counter[str]] = defaultdict(Counter)
     for need, space, there in needs:
         if space and need.size > there:
             free[space.mount] = space.free
-            coming[space.mount].append((need.what, need.size - there))
+            coming[space.mount][need.what] += need.size - there
     for mount, parts in coming.items():
-        total = sum(size for _, size in parts)
+        total = parts.total()
         if total > free[mount]:
-            listed = ", ".join(f"{size / GB:.1f} GB for {what}" for what, size in parts)
+            listed = ", ".join(f"{size / GB:.1f} GB for {what}" for what, size in parts.items())
             yield (
                 f"{free[mount] / GB:.1f} GB are free on {mount}, but about {total / GB:.1f} GB are needed "
-                f"({listed}); free some, or set serving.data_dir to a larger disk"
+                f"({listed}); free some, or {remedy}"
             )

@@ -10,11 +10,14 @@ NOTE = "/var/lib/dify-vllm-deploy/unfinished.json"
 """Where the note lies. It holds no secret."""
 
 Doing = Literal["upgrade", "restore"]
-Phase = Literal["backing up", "changing files", "starting", "going back", "clearing up", "putting back"]
+Phase = Literal[
+    "backing up", "changing files", "starting", "going back", "putting back", "proving", "clearing up"
+]
 
 _NEXT: dict[Doing, str] = {
-    "upgrade": "run deploys/upgrade.py again: it finishes or goes back",
-    "restore": "run deploys/restore.py again with --data backup={backup}",
+    "upgrade": "run deploys/upgrade.py again with --data dify_version={after}: it finishes or goes back; or "
+    "deploys/restore.py with a backup, which takes the upgrade's place",
+    "restore": "run deploys/restore.py again with --data backup={backup}, or with another one in its place",
 }
 
 
@@ -24,8 +27,10 @@ class Unfinished:
 
     Attributes:
         phase: what is being done. An upgrade goes "backing up" (Dify may be stopped), "changing files",
-            "starting" (the new release's migrations may have begun); a failure makes it "going back".
-            Both ways end with "clearing up": Dify runs. A restore is "putting back".
+            "starting" (the new release's migrations may have begun), "clearing up" (it runs); a failure
+            makes it "going back", "proving", "clearing up". A restore goes "putting back", "proving". While
+            one is "proving", the backup is in its place and people may work with it: it is never put back
+            again, only started and asked.
         before: the release that was running; empty where there was none.
         after: the release that is wanted.
         backup: the backup's name; empty while there is none.
@@ -42,8 +47,14 @@ class Unfinished:
     def text(self) -> str:
         return json.dumps(asdict(self), indent=1) + "\n"
 
+    @property
+    def exchanging(self) -> bool:
+        """Whether some parts may be a backup's already and others not yet."""
+        return self.phase in ("going back", "putting back")
+
     def what_to_do(self) -> str:
-        return _NEXT[self.doing].format(backup=self.backup)
+        way = _NEXT[self.doing].format(after=self.after, backup=self.backup)
+        return f"{way} (the note of it is {NOTE})"
 
     def __str__(self) -> str:
         way = f"to {self.after}" if self.doing == "upgrade" else f"from {self.backup}"

@@ -116,6 +116,23 @@ class OtherFolders(FactBase[list[str]]):
         return output
 
 
+class Running(FactBase[bool]):
+    """Whether a container of a compose project runs."""
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def command(self, project: str) -> StringCommand:
+        return StringCommand(
+            "docker ps --quiet --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+            "2>/dev/null; true",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> bool:
+        return bool(output)
+
+
 class Restarts(FactBase[int]):
     """How often Docker has restarted a service's container because it ended; 0 without one."""
 

@@ -11,23 +11,24 @@ from provision.domain.dify_env import managed, merged
 from provision.domain.env_diff import shown
 from provision.domain.published_secrets import replaced_at_upgrade
 from provision.domain.secrets import DIFY
+from provision.domain.settings import DifySettings
 from provision.facts.dify_env import ExampleEnv
 from provision.keeper import KeeperUnavailableError, secret
-from provision.operations.dify_stack import OVERRIDE, compose_dir, env_files
+from provision.operations.dify_stack import OVERRIDE, compose_dir, env_files, project
 from provision.operations.steps import StepError, run, run_visibly
 from provision.remote_file import read
 
 READY = "ready"
 
 
-def beside(deployment: Deployment) -> str:
+def beside(dify: DifySettings) -> str:
     """The folder that the next release is made ready in; root's alone, since a ``.env`` lies in it."""
-    return f"{deployment.dify.folder}.next"
+    return f"{dify.folder}.next"
 
 
 def is_ready(host: Host, deployment: Deployment, version: str) -> bool:
     """Whether a release was made ready, and to its end."""
-    return read(host, f"{beside(deployment)}/{READY}") == version
+    return read(host, f"{beside(deployment.dify)}/{READY}") == version
 
 
 def make_ready(host: Host, deployment: Deployment, before: str, after: str) -> None:
@@ -40,7 +41,7 @@ def make_ready(host: Host, deployment: Deployment, before: str, after: str) -> N
     Raises:
         StepError: it cannot be had, or does not fit together; nothing of the running one was touched.
     """
-    folder = beside(deployment)
+    folder = beside(deployment.dify)
     _fetch(host, deployment, after)
     run(
         host,
@@ -73,14 +74,15 @@ def take_its_place(host: Host, deployment: Deployment, version: str) -> None:
         StepError: it could not be done, or nothing was made ready.
     """
     if not is_ready(host, deployment, version):
-        raise StepError(f"{beside(deployment)} does not hold {version}")
+        raise StepError(f"{beside(deployment.dify)} does not hold {version}")
+    _remove_containers(host, deployment.dify)
     run(
         host,
         git(deployment, "checkout", "--quiet", "--force", "--detach", version),
         f"checking out {version}",
     )
     env = f"{compose_dir(deployment.dify)}/.env"
-    new = QuoteString(f"{beside(deployment)}/docker/.env")
+    new = QuoteString(f"{beside(deployment.dify)}/docker/.env")
     staged = QuoteString(f"{env}.new")
     run(
         host,
@@ -91,9 +93,29 @@ def take_its_place(host: Host, deployment: Deployment, version: str) -> None:
     )
 
 
-def clear_away(host: Host, deployment: Deployment) -> None:
+def _remove_containers(host: Host, dify: DifySettings) -> None:
+    """Remove the stopped containers of the release before.
+
+    Each has another definition in the next one, or none: that of a service that is gone (``db`` up to 1.10.0)
+    would be started by Docker after a reboot, beside its successor on the same data. A project of the same
+    name in another folder is somebody else's.
+    """
+    labels = {"project": project(host, dify), "project.working_dir": compose_dir(dify)}
+    filters = (
+        word
+        for name, value in labels.items()
+        for word in ("--filter", QuoteString(f"label=com.docker.compose.{name}={value}"))
+    )
+    run(
+        host,
+        StringCommand("docker ps --all --quiet", *filters, "| xargs -r docker rm --force"),
+        "removing the containers of the release before",
+    )
+
+
+def clear_away(host: Host, dify: DifySettings) -> None:
     """Remove what was made ready."""
-    run(host, StringCommand("rm -rf", QuoteString(beside(deployment))), f"removing {beside(deployment)}")
+    run(host, StringCommand("rm -rf", QuoteString(beside(dify))), f"removing {beside(dify)}")
 
 
 def git(deployment: Deployment, *arguments: str) -> StringCommand:

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
-from pyinfra import host
+from pyinfra import host, state
 from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand, operation
 from pyinfra.facts.files import Directory
 
-from provision.domain.backup import (
-    GB,
-    MANIFEST,
-    Manifest,
-    no_room,
-    place_of,
-    read_manifest,
-)
+from provision import keeper
+from provision.domain import compose
+from provision.domain.adoption import as_published
+from provision.domain.backup import GB, MANIFEST, Manifest, place_of, read_manifest
+from provision.domain.deployment import Deployment
+from provision.domain.room import Need
 from provision.domain.settings import DifySettings
 from provision.domain.unfinished import Unfinished
 from provision.facts.backup import Backups, VolumePlace
-from provision.facts.hardware import FreeSpace
+from provision.facts.docker import ComposeStack, NginxVariables
 from provision.operations.backup import digest, manifest_of
+from provision.operations.dify import meet_again, ready
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
+from provision.operations.release import clear_away
+from provision.operations.room import REPLACED, RESTORED, require_room
 from provision.operations.steps import LOST, StepError, fail, program, run, run_visibly
 from provision.operations.unfinished import forget, note, noted
 
 STEP = "Restore Dify"
-REPLACED = ".replaced"
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
@@ -36,6 +37,8 @@ Commands = Generator[StringCommand | FunctionCommand, None, None]
 @operation()
 def put_back(*, dify: DifySettings, backup: str | None) -> Commands:
     """Have the installation be that of a backup, with its data and our secrets, and start it.
+
+    It takes the place of whatever else is unfinished: a restore is the way out of everything.
 
     Args:
         dify: where the installation is and its backups are.
@@ -54,16 +57,37 @@ def put_back(*, dify: DifySettings, backup: str | None) -> Commands:
     except StepError as error:
         yield failure(STEP, str(error), advice="Then run again")
         return
-    if begun and (begun.doing != "restore" or begun.backup != Path(backup).name):
-        yield failure(STEP, str(begun), advice=f"First {begun.what_to_do()}")
-        return
+    if begun and not _is_of(begun, backup):
+        host.log(f"{begun}; this restore takes its place")
     yield FunctionCommand(_put_back, (dify, backup), {})
 
 
 @operation()
-def finished() -> Commands:
-    """Note that nothing is unfinished any more: the restored Dify answers."""
-    yield FunctionCommand(_finish, (), {})
+def answering(*, deployment: Deployment) -> Commands:
+    """Wait until the restored Dify answers, on the port that its own ``.env`` publishes.
+
+    Args:
+        deployment: as the settings say; a backup may be older than they are.
+    """
+    if state.is_executing:
+        variables = host.get_fact(NginxVariables, folder=compose_dir(deployment.dify))
+        deployment = as_published(deployment, variables)
+        meet_again()
+    yield from ready._inner(settings=deployment.dify)
+
+
+@operation()
+def finished(*, dify: DifySettings) -> Commands:
+    """Note that nothing is unfinished any more: the restored Dify answers.
+
+    Args:
+        dify: beside it may lie what an upgrade, whose place was taken, had made ready.
+    """
+    yield FunctionCommand(_finish, (dify,), {})
+
+
+def _is_of(begun: Unfinished, backup: str) -> bool:
+    return (begun.doing, begun.backup) == ("restore", Path(backup).name)
 
 
 def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool:
@@ -73,13 +97,15 @@ def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool
         if (here := Path(backup).expanduser()).is_dir():
             bring(host, here, folder)
         manifest = manifest_of(host, folder, Path(backup).name)
-        if not noted(host):
-            discard(host, dify, manifest)
-            note(host, Unfinished("restore", "putting back", "", manifest.version, manifest.name))
-        restore(host, dify, manifest)
+        begun = noted(host)
+        if begun and _is_of(begun, manifest.name) and begun.phase == "proving":
+            host.log(f"{manifest.name} is in its place already")
+        else:
+            wanted = Unfinished("restore", "putting back", "", manifest.version, manifest.name)
+            exchange(host, dify, manifest, wanted, again=begun is not None and begun.exchanging)
         start(host, dify)
         if host.get_fact(Directory, path=f"{dify.folder}{REPLACED}"):
-            host.log(f"what was there before is kept as {dify.folder}{REPLACED}, until the next restore")
+            host.log(kept(dify))
     except StepError as error:
         return fail(host, f"{STEP}: {error}")
     except LOST as error:
@@ -87,9 +113,10 @@ def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool
     return True
 
 
-def _finish(state: State, host: Host) -> bool:
+def _finish(state: State, host: Host, dify: DifySettings) -> bool:
     del state
     try:
+        clear_away(host, dify)
         forget(host)
     except StepError as error:
         return fail(host, str(error))
@@ -120,8 +147,7 @@ def bring(host: Host, here: Path, folder: str) -> None:
         if not (here / part.file).exists() or digest(here / part.file) != part.sha256:
             raise StepError(f"{here / part.file} is missing, or damaged: its SHA-256 is not the manifest's")
         there = f"{staged}/{part.file}"
-        arrived = StringCommand("sha256sum", QuoteString(there), "2>/dev/null | cut -d' ' -f1; true")
-        if run(host, arrived, f"looking for {there}") == [part.sha256]:
+        if _sha256(host, there) == part.sha256:
             continue
         host.log(f"sending {part.file} ({number} of {len(manifest.parts)}), {part.size / GB:.2f} GB")
         run(host, StringCommand("umask 077; : >", QuoteString(there)), f"making {there}")
@@ -132,19 +158,50 @@ def bring(host: Host, here: Path, folder: str) -> None:
     run(host, StringCommand("mv -T", QuoteString(staged), QuoteString(target)), f"naming {target}")
 
 
-def restore(host: Host, dify: DifySettings, manifest: Manifest) -> None:
+def _sha256(host: Host, path: str) -> str:
+    """Of a file on the host; empty when it is not there."""
+    command = StringCommand("sha256sum", QuoteString(path), "2>/dev/null | cut -d' ' -f1; true")
+    return "".join(run(host, command, f"adding up {path}"))
+
+
+def exchange(
+    host: Host, dify: DifySettings, manifest: Manifest, unfinished: Unfinished, *, again: bool
+) -> Unfinished:
     """Put a backup's parts in their places; what was there is kept beside them. Dify is stopped then.
+
+    Nothing is noted, discarded or stopped before the backup was found whole and its room free.
+
+    Args:
+        unfinished: what is noted meanwhile.
+        again: an exchange was begun before and not finished; what it has put aside stays what is kept.
+
+    Returns:
+        What is noted then: the proof is left.
 
     Raises:
         StepError: it could not be done; may be called again.
     """
-    space = host.get_fact(FreeSpace, path=dify.folder)
-    if space:
-        for problem in no_room(
-            manifest.unpacked, space.free, space.mount, "set dify.folder to a larger disk"
-        ):
-            raise StepError(problem)
     places = _places(host, dify, manifest)
+    aside, remedy = [RESTORED, REPLACED], "on a host without a Dify set dify.folder to a larger disk"
+    if again:
+        aside, remedy = [RESTORED], f"remove {dify.folder}{REPLACED}, if nobody misses what was there before"
+    require_room(
+        host,
+        [
+            Need("what the backup holds", place, part.unpacked, tuple(place + ending for ending in aside))
+            for part, place in zip(manifest.parts, places, strict=True)
+        ],
+        remedy,
+    )
+    for number, part in enumerate(manifest.parts, 1):
+        host.log(f"checking {part.file} ({number} of {len(manifest.parts)}), {part.size / GB:.2f} GB")
+        path = f"{dify.backup.folder}/{manifest.name}/{part.file}"
+        if _sha256(host, path) != part.sha256:
+            raise StepError(f"{path} is missing, or damaged: its SHA-256 is not the manifest's")
+    if not again:
+        old = [QuoteString(f"{place}{REPLACED}") for place in places]
+        run(host, StringCommand("rm -rf", *old), "removing what was replaced before")
+    note(host, unfinished)
     words = (
         word
         for part, place in zip(manifest.parts, places, strict=True)
@@ -152,16 +209,16 @@ def restore(host: Host, dify: DifySettings, manifest: Manifest) -> None:
     )
     backup = f"{dify.backup.folder}/{manifest.name}"
     run_visibly(host, program("put_back.sh", backup, project(host, dify), *words), "putting back")
+    keeper.forget()
+    return note(host, replace(unfinished, phase="proving"))
 
 
-def discard(host: Host, dify: DifySettings, manifest: Manifest) -> None:
-    """Remove what a restore has replaced.
-
-    Raises:
-        StepError: it could not be removed.
-    """
-    old = [QuoteString(f"{place}{REPLACED}") for place in _places(host, dify, manifest)]
-    run(host, StringCommand("rm -rf", *old), "removing what was replaced before")
+def kept(dify: DifySettings) -> str:
+    """Where what was there before an exchange is."""
+    return (
+        f"What was there before is kept as {dify.folder}{REPLACED} until the next restore, or the next "
+        "upgrade that goes back; remove it when nobody misses anything"
+    )
 
 
 def _places(host: Host, dify: DifySettings, manifest: Manifest) -> list[str]:
@@ -187,10 +244,15 @@ def _volume(host: Host, dify: DifySettings, name: str) -> str:
 def start(host: Host, dify: DifySettings) -> None:
     """Start the installation as it is, pulling images that are missing.
 
+    Without ``--remove-orphans``: a project of the same name in another folder would lose its containers.
+
     Raises:
         StepError: an image is not to be had, or compose fails.
     """
     inside = StringCommand("cd", QuoteString(compose_dir(dify)), "&&")
     run_visibly(host, StringCommand(inside, "docker compose pull --quiet --policy missing"), "pulling images")
-    up = "docker compose --progress quiet up --detach --remove-orphans"
+    up = "docker compose --progress quiet up --detach"
     run_visibly(host, StringCommand(inside, up), "starting containers")
+    stack = host.get_fact(ComposeStack, folder=compose_dir(dify), project=project(host, dify), port=dify.port)
+    if compose.nginx_is_stale(stack.containers, stack.door):
+        run(host, StringCommand(inside, "docker compose restart nginx"), "restarting nginx")

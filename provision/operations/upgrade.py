@@ -4,37 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
-import httpx
 from pyinfra import host, logger, state
-from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand, operation
+from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
-from provision.dify.client import wait_until_ready
-from provision.dify.errors import DifyError
 from provision.domain.deployment import Deployment
 from provision.domain.unfinished import Unfinished
 from provision.domain.upgrades import edits, problems, vector_store
 from provision.domain.wiring.versions import Version
-from provision.facts.docker import Restarts
 from provision.facts.git import CheckedOutTag, EditedFiles
-from provision.keeper import KeeperUnavailableError
 from provision.operations.asking import ask
 from provision.operations.backup import manifest_of, pack
-from provision.operations.dify import client, meet_again
-from provision.operations.dify_stack import compose_dir, project
+from provision.operations.dify_stack import compose_dir
 from provision.operations.failing import failure
+from provision.operations.proving import Failure, proven
 from provision.operations.release import clear_away, is_ready, make_ready, take_its_place
-from provision.operations.restore import discard, restore, start
-from provision.operations.steps import LOST, StepError, fail, run_visibly
+from provision.operations.restore import exchange, kept, start
+from provision.operations.room import require_room_to_go_back
+from provision.operations.steps import LOST, StepError, fail
 from provision.operations.unfinished import forget, note, noted
 from provision.remote_file import read
 
 STEP = "Upgrade Dify"
-# Restarts after which a container of the API is taken for one that will never stay up.
-TOO_MANY_RESTARTS = 4
+AGAIN = "Run again: it finishes or goes back. Where it cannot, deploys/restore.py takes its place"
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
-Failure = (StepError, DifyError, KeeperUnavailableError, httpx.HTTPError)
 
 
 @dataclass(frozen=True)
@@ -69,7 +64,7 @@ def allowed(*, wanted: Wanted) -> Commands:
         if begun.doing == "upgrade" and begun.after == wanted.version:
             host.noop(f"{begun}; going on")
         else:
-            yield failure(STEP, str(begun), advice=f"First {_first(begun)}")
+            yield failure(STEP, str(begun), advice=f"First {begun.what_to_do()}")
         return
     before = host.get_fact(CheckedOutTag, path=dify.folder)
     if env is None or before in ("", "?"):
@@ -98,11 +93,6 @@ def allowed(*, wanted: Wanted) -> Commands:
     host.noop(f"from {before} to {wanted.version}: nothing stands against it")
 
 
-def _first(begun: Unfinished) -> str:
-    again = f" --data dify_version={begun.after}" if begun.doing == "upgrade" else ""
-    return f"{begun.what_to_do()}{again}"
-
-
 @operation()
 def answering(*, wanted: Wanted) -> Commands:
     """Ask the bot before anything changes: only of what answers now can be told whether it does afterwards.
@@ -110,7 +100,7 @@ def answering(*, wanted: Wanted) -> Commands:
     Args:
         wanted: the upgrade.
     """
-    if not state.is_executing or not _is_new(wanted):
+    if not state.is_executing or _left(wanted) != "all":
         host.noop("asked before an upgrade begins")
         return
     try:
@@ -132,7 +122,7 @@ def made_ready(*, wanted: Wanted) -> Commands:
     Args:
         wanted: the upgrade.
     """
-    if not _is_new(wanted):
+    if _left(wanted) != "all":
         host.noop("nothing to make ready")
         return
     yield FunctionCommand(_make_ready, (wanted,), {})
@@ -145,18 +135,21 @@ def changed(*, wanted: Wanted) -> Commands:
     Args:
         wanted: the upgrade.
     """
-    if not noted(host) and not _is_new(wanted):
-        host.noop(f"Dify is {wanted.version}")
+    if _left(wanted) == "nothing":
+        host.noop("nothing to change")
         return
     yield FunctionCommand(_change, (wanted,), {})
 
 
-def _is_new(wanted: Wanted) -> bool:
-    """Whether there is an upgrade to begin with."""
-    return (
-        noted(host) is None
-        and host.get_fact(CheckedOutTag, path=wanted.deployment.dify.folder) != wanted.version
-    )
+def _left(wanted: Wanted) -> Literal["all", "the rest", "nothing"]:
+    """What there is to do. Nothing after a note that cannot be read, which has failed ``allowed``."""
+    try:
+        if noted(host):
+            return "the rest"
+    except StepError:
+        return "nothing"
+    before = host.get_fact(CheckedOutTag, path=wanted.deployment.dify.folder)
+    return "nothing" if before == wanted.version else "all"
 
 
 def _make_ready(state: State, host: Host, wanted: Wanted) -> bool:
@@ -164,6 +157,7 @@ def _make_ready(state: State, host: Host, wanted: Wanted) -> bool:
     before = host.get_fact(CheckedOutTag, path=wanted.deployment.dify.folder)
     try:
         make_ready(host, wanted.deployment, before, wanted.version)
+        require_room_to_go_back(host, wanted.deployment.dify)
     except StepError as error:
         return fail(host, f"{STEP}: {error}. Nothing of the running Dify was touched")
     except LOST as error:
@@ -181,9 +175,9 @@ def _change(state: State, host: Host, wanted: Wanted) -> bool:
             begun = note(host, Unfinished("upgrade", "backing up", before, wanted.version))
         return carry_out(host, deployment, begun)
     except StepError as error:
-        return fail(host, f"{STEP}: {error}. Run again: it finishes or goes back")
+        return fail(host, f"{STEP}: {error}. {AGAIN}")
     except LOST as error:
-        return fail(host, f"{STEP}: the connection is gone ({error}). Run again: it finishes or goes back")
+        return fail(host, f"{STEP}: the connection is gone ({error}). {AGAIN}")
 
 
 def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
@@ -195,6 +189,7 @@ def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
     Raises:
         StepError: Dify could not be brought back either; it may be tried again.
     """
+    again = begun.exchanging
     if begun.phase == "backing up":
         begun = _back_up(host, deployment, begun)
     if begun.phase in ("changing files", "starting"):
@@ -205,12 +200,14 @@ def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
             start(host, deployment.dify)
             proven(host, deployment, begun.after)
         except Failure as error:
-            discard(host, deployment.dify, manifest_of(host, deployment.dify.backup.folder, begun.backup))
-            begun = note(host, replace(begun, phase="going back", reason=str(error)))
+            # Noted when the backup has been found whole; until then the next run tries the release again.
+            begun = replace(begun, phase="going back", reason=str(error))
         else:
             begun = note(host, replace(begun, phase="clearing up"))
     if begun.phase == "going back":
-        _go_back(host, deployment, begun)
+        begun = _go_back(host, deployment, begun, again=again)
+    if begun.phase == "proving":
+        _prove_the_way_back(host, deployment, begun)
         begun = note(host, replace(begun, phase="clearing up"))
     _clear_up(host, deployment, begun)
     return not begun.reason
@@ -223,18 +220,25 @@ def _back_up(host: Host, deployment: Deployment, begun: Unfinished) -> Unfinishe
             raise StepError(f"{begun.after} is not ready")
         manifest = pack(host, deployment.dify, leave_stopped=True)
     except StepError as error:
-        start(host, deployment.dify)
+        try:
+            start(host, deployment.dify)
+        except StepError as second:
+            raise StepError(f"{error}. And Dify could not be started again: {second}") from None
         forget(host)
         raise StepError(f"{error}. Dify runs as before, nothing was changed") from None
     host.log(f"backup {manifest.name} in {deployment.dify.backup.folder}")
     return note(host, replace(begun, phase="changing files", backup=manifest.name))
 
 
-def _go_back(host: Host, deployment: Deployment, begun: Unfinished) -> None:
+def _go_back(host: Host, deployment: Deployment, begun: Unfinished, *, again: bool) -> Unfinished:
     host.log_styled(
         f"{begun.after} failed: {begun.reason}. Going back to {begun.before}", fg="red", log_func=logger.error
     )
-    restore(host, deployment.dify, manifest_of(host, deployment.dify.backup.folder, begun.backup))
+    manifest = manifest_of(host, deployment.dify.backup.folder, begun.backup)
+    return exchange(host, deployment.dify, manifest, begun, again=again)
+
+
+def _prove_the_way_back(host: Host, deployment: Deployment, begun: Unfinished) -> None:
     start(host, deployment.dify)
     try:
         proven(host, deployment, begun.before)
@@ -245,14 +249,13 @@ def _go_back(host: Host, deployment: Deployment, begun: Unfinished) -> None:
 def _clear_up(host: Host, deployment: Deployment, begun: Unfinished) -> None:
     """Remove what was needed on the way, and say where it has led to."""
     dify = deployment.dify
-    discard(host, dify, manifest_of(host, dify.backup.folder, begun.backup))
-    clear_away(host, deployment)
+    clear_away(host, dify)
     forget(host)
     if begun.reason:
         fail(
             host,
             f"{STEP}: {begun.after} failed: {begun.reason}. Dify is {begun.before} again, with its data; the "
-            f"backup {begun.backup} is kept",
+            f"backup {begun.backup} stays. {kept(dify)}",
         )
         return
     then = ""
@@ -260,38 +263,4 @@ def _clear_up(host: Host, deployment: Deployment, begun: Unfinished) -> None:
         then = f" Now set dify.version to {begun.after}, which deploy.py goes by."
     host.log(
         f"Dify is {begun.after} and answers. Backup {begun.backup} is the way back to {begun.before}.{then}"
-    )
-
-
-def proven(host: Host, deployment: Deployment, version: str) -> None:
-    """Wait until a release answers from its migrated database, and ask the bot.
-
-    Raises:
-        StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not.
-    """
-    settings = deployment.dify
-
-    def waiting(line: str) -> None:
-        host.log(line)
-        if host.get_fact(Restarts, project=project(host, settings), service="api") >= TOO_MANY_RESTARTS:
-            raise StepError("the api container ends again and again; its last words are above")
-
-    meet_again()
-    dify = client(settings)
-    try:
-        wait_until_ready(dify, settings.start_timeout, waiting=waiting)
-        if str(dify.version) != version:
-            raise StepError(f"{dify.version} answers, not {version}")
-        ask(settings)
-    except Failure:
-        _last_words(host, deployment)
-        raise
-
-
-def _last_words(host: Host, deployment: Deployment) -> None:
-    inside = StringCommand("cd", QuoteString(compose_dir(deployment.dify)), "&&")
-    run_visibly(
-        host,
-        StringCommand(inside, "docker compose ps --all && docker compose logs --tail 20 api nginx; true"),
-        "reading the last words of Dify",
     )

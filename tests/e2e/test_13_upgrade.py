@@ -134,6 +134,7 @@ def test_a_failing_migration_rolls_back(on: On, old: dict[str, str], talk: str) 
     assert re.search(rf"{NEW} failed: .+Dify is {OLD} again, with its data", done.output), done.output[-6000:]
     assert f"the migration to {NEW} was told to fail" in done.output  # the container's last words
     assert "STANDIN_" not in on("dify-wsl", "cat", "/opt/dify/docker/.env")
+    assert "dify.replaced" in on("dify-wsl", "ls", "/opt")
     is_as_before(on, OLD, old, talk)
 
 

@@ -131,6 +131,8 @@ def test_a_note_is_read_as_it_was_written() -> None:
     assert parse(note.text()) == note
     assert parse("\n") is None
     assert str(note) == "an upgrade to 1.16.1 is not finished (starting)"
+    assert "deploys/upgrade.py again with --data dify_version=1.16.1" in note.what_to_do()
+    assert "the note of it is /var/lib/dify-vllm-deploy/unfinished.json" in note.what_to_do()
     with pytest.raises(ValueError, match=r"unfinished\.json cannot be read"):
         parse('{"doing": "upgrade"')
     with pytest.raises(ValueError, match=r"unfinished\.json cannot be read"):

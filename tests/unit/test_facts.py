@@ -22,6 +22,7 @@ from provision.facts.docker import (
     DockerBridge,
     DockerDesktop,
     Restarts,
+    Running,
     Stack,
 )
 from provision.facts.files import ClosedFolder, HoldsLine
@@ -69,6 +70,7 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (DockerBridge, {}),
         (ContainerPython, {"container": "none"}),
         (Restarts, {"project": "none", "service": "api"}),
+        (Running, {"project": "none"}),
         (EditedFiles, {"path": "/no/such folder"}),
         (ProjectMounts, {"project": "none"}),
         (ProjectImages, {"project": "none"}),

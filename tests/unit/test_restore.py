@@ -5,14 +5,24 @@ from __future__ import annotations
 import shutil
 import stat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from local_host import LocalHost, PowerCutError, as_host, settings
+from pyinfra.api import FactBase
 
+from provision import keeper
 from provision.domain import backup as domain
 from provision.domain.backup import Manifest
+from provision.domain.deployment import Deployment
+from provision.domain.room import Space
 from provision.domain.settings import BackupSettings, DifySettings
-from provision.operations import backup, restore
+from provision.domain.unfinished import Phase
+from provision.facts.docker import ComposeStack, Container, Stack
+from provision.facts.hardware import FolderSizes, FreeSpace
+from provision.operations import backup, restore, unfinished
+from provision.operations.steps import StepError
 from provision.operations.unfinished import noted
 
 
@@ -47,8 +57,8 @@ def test_onto_the_same_host(here: LocalHost) -> None:
     assert kept.read_text() == "a row\nanother row\n"
     begun = noted(as_host(here))
     assert begun
-    assert str(begun) == f"a restore from {manifest.name} is not finished (putting back)"
-    assert restore._finish(None, as_host(here))  # type: ignore[arg-type]
+    assert str(begun) == f"a restore from {manifest.name} is not finished (proving)"
+    assert restore._finish(None, as_host(here), settings(here))  # type: ignore[arg-type]
     assert noted(as_host(here)) is None
     assert not any("canary" in line for line in here.said)
 
@@ -101,7 +111,6 @@ def test_a_restore_that_was_cut_anywhere_is_finished_by_the_next(here: LocalHost
 def test_a_host_that_lost_power_while_it_exchanged_folders(here: LocalHost, moment: str) -> None:
     """Killed inside the program on the host: before, between and after its two renames."""
     manifest = lived_on(here)
-    restore.discard(as_host(here), settings(here), manifest)
     restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", manifest.name))
     mv = here.folder / "bin/mv"
     moved = here.folder / "moved"
@@ -119,14 +128,132 @@ def test_a_host_that_lost_power_while_it_exchanged_folders(here: LocalHost, mome
     assert here.running == ["dify-api:1.15.0"]
 
 
+def test_what_people_did_before_it_was_proven_is_not_put_back_again(here: LocalHost) -> None:
+    """Dify runs, and a model that is down keeps it from being proven."""
+    manifest = lived_on(here)
+    assert put_back(here, manifest.name)
+    documents = here.folder / "dify/docker/volumes/db/data/documents"
+    documents.write_text("a row\nwritten meanwhile\n")
+    (here.docker / "running").unlink()
+    assert put_back(here, manifest.name)
+    assert documents.read_text() == "a row\nwritten meanwhile\n"
+    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
+    assert here.running == ["dify-api:1.15.0"]
+
+
+def test_another_restore_takes_its_place(here: LocalHost) -> None:
+    first = lived_on(here)
+    second = backup.pack(as_host(here), settings(here))
+    assert put_back(here, first.name)
+    assert put_back(here, second.name)
+    assert rows(here) == "a row\nanother row\n"
+    assert (here.folder / "dify.replaced/docker/volumes/db/data/documents").read_text() == "a row\n"
+    begun = noted(as_host(here))
+    assert begun
+    assert begun.backup == second.name
+
+
+def test_another_restore_takes_the_place_of_one_that_was_cut_amid(here: LocalHost) -> None:
+    """The one copy of what was there is beside it then, and stays."""
+    first = lived_on(here)
+    shutil.copytree(here.folder / "dify", here.folder / "dify.replaced", symlinks=True)
+    (here.folder / "dify/docker/volumes/db/data/documents").write_text("half of a backup\n")
+    second = backup.pack(as_host(here), settings(here))
+    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", second.name))
+    assert put_back(here, first.name), "\n".join(here.said)
+    assert rows(here) == "a row\n"
+    kept = here.folder / "dify.replaced/docker/volumes/db/data/documents"
+    assert kept.read_text() == "a row\nanother row\n"
+
+
+@pytest.mark.parametrize("phase", ["backing up", "starting", "going back", "proving", "clearing up"])
+def test_a_restore_is_the_way_out_of_an_upgrade(here: LocalHost, phase: Phase) -> None:
+    manifest = lived_on(here)
+    (here.folder / "dify.next").mkdir()
+    begun = restore.Unfinished("upgrade", phase, "1.15.0", "1.16.1", manifest.name, "it failed")
+    restore.note(as_host(here), begun)
+    assert put_back(here, manifest.name), "\n".join(here.said)
+    assert rows(here) == "a row\n"
+    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
+    assert restore._finish(None, as_host(here), settings(here))  # type: ignore[arg-type]
+    assert noted(as_host(here)) is None
+    assert not (here.folder / "dify.next").exists()
+
+
+def test_what_it_takes_the_place_of_is_told(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (restore, unfinished):
+        monkeypatch.setattr(module, "host", here)
+    restore.note(as_host(here), restore.Unfinished("upgrade", "starting", "1.15.0", "1.16.1", "b"))
+    assert list(restore.put_back._inner(dify=settings(here), backup="b"))
+    assert here.said[-1] == "an upgrade to 1.16.1 is not finished (starting); this restore takes its place"
+    restore.note(as_host(here), restore.Unfinished("restore", "proving", "", "", "b"))
+    here.said.clear()
+    assert list(restore.put_back._inner(dify=settings(here), backup="/somewhere/b"))
+    assert not any("takes its place" in line for line in here.said)
+
+
+def test_secrets_are_read_anew(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(keeper._read, "admin-password", "another")
+    assert put_back(here, lived_on(here).name)
+    assert keeper._read == {}
+
+
+def test_a_project_of_the_same_name_elsewhere_keeps_its_containers(here: LocalHost) -> None:
+    assert put_back(here, lived_on(here).name)
+    ups = [call for call in here.calls if " up " in call]
+    assert ups
+    assert not any("--remove-orphans" in call for call in ups)
+
+
+@pytest.mark.parametrize("stale", [True, False])
+def test_an_nginx_that_knows_old_addresses_is_restarted(here: LocalHost, stale: bool) -> None:
+    class Restarted(LocalHost):
+        def get_fact(self, fact: type[FactBase[Any]], **arguments: Any) -> Any:
+            if fact is not ComposeStack:
+                return super().get_fact(fact, **arguments)
+            of = {"nginx": 1 if stale else 3, "api": 2}
+            return Stack({}, {name: Container("", "running", 0, str(at)) for name, at in of.items()}, [502])
+
+    host = Restarted(here.folder)
+    host.fail("restart")
+    if stale:
+        with pytest.raises(StepError, match="restarting nginx: no compose today"):
+            restore.start(as_host(host), settings(here))
+    else:
+        restore.start(as_host(host), settings(here))
+
+
+@pytest.mark.parametrize(("line", "port"), [("EXPOSE_NGINX_PORT=81\n", 81), ("", 80)])
+def test_it_is_awaited_on_the_port_that_it_publishes(
+    here: LocalHost, monkeypatch: pytest.MonkeyPatch, line: str, port: int
+) -> None:
+    """Whatever dify.port says by now."""
+    awaited = []
+    monkeypatch.setattr(restore, "host", here)
+    monkeypatch.setattr(restore, "state", SimpleNamespace(is_executing=True))
+    monkeypatch.setattr(restore, "meet_again", lambda: None)
+    monkeypatch.setattr(restore.ready, "_inner", lambda settings: awaited.append(settings.port) or iter(()))
+    dify = settings(here).model_copy(update={"port": 8085})
+    (here.folder / "dify/docker/.env").write_text(line)
+    assert list(restore.answering._inner(deployment=Deployment({}, "here", dify, "http://dify:8085"))) == []
+    assert awaited == [port]
+
+
 def test_a_damaged_backup_stops_nothing(here: LocalHost) -> None:
+    good = backup.pack(as_host(here), settings(here))
+    kept = here.folder / "dify.replaced"
+    kept.mkdir()
     manifest = lived_on(here)
     with (here.folder / "backups" / manifest.name / "secrets.tar.gz").open("ab") as file:
         file.write(b"x")
     assert not put_back(here, manifest.name)
-    assert any("secrets.tar.gz is damaged: its SHA-256 is not" in line for line in here.said)
+    assert any("secrets.tar.gz is missing, or damaged: its SHA-256 is not" in line for line in here.said)
     assert rows(here) == "a row\nanother row\n"
     assert here.running == ["dify-api:1.15.0"]
+    # Nor does it stand in the way of another one.
+    assert noted(as_host(here)) is None
+    assert kept.exists()
+    assert put_back(here, good.name)
 
 
 def test_a_backup_that_is_not_there(here: LocalHost) -> None:
@@ -149,10 +276,29 @@ def test_an_image_that_is_not_to_be_had_is_told_and_the_next_run_goes_on(here: L
 
 def test_no_room(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = lived_on(here)
-    monkeypatch.setattr(Manifest, "unpacked", 10**18)
+    kept = here.folder / "dify.replaced/docker"
+    kept.mkdir(parents=True)
+    space = Space(sum(part.unpacked for part in manifest.parts) - 1, "/")
+    monkeypatch.setattr(FreeSpace, "process", lambda *_: space)
+    monkeypatch.setattr(FolderSizes, "process", lambda *_: 0)
     assert not put_back(here, manifest.name)
-    assert any("are needed; free some, or set dify.folder to a larger disk" in line for line in here.said)
+    assert any("for what the backup holds); free some, or on a host without" in line for line in here.said)
     assert rows(here) == "a row\nanother row\n"
+    assert noted(as_host(here)) is None
+    assert kept.exists()
+    # One that was begun keeps what it has put aside.
+    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", manifest.name))
+    assert not put_back(here, manifest.name)
+    assert any(f"free some, or remove {here.folder}/dify.replaced" in line for line in here.said)
+    assert kept.exists()
+    restore.forget(as_host(here))
+    # What was kept before makes room.
+    monkeypatch.undo()
+    monkeypatch.setattr(unfinished, "NOTE", f"{here.folder}/lib/unfinished.json")
+    monkeypatch.setattr(domain, "OURS", {"secrets": f"{here.folder}/etc/secrets"})
+    monkeypatch.setattr(FreeSpace, "process", lambda *_: space)
+    (kept / "large").write_bytes(bytes(10**6))
+    assert put_back(here, manifest.name), "\n".join(here.said)
 
 
 def test_places() -> None:

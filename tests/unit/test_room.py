@@ -9,7 +9,7 @@ import pytest
 from provision.domain.deployment import ModelServer
 from provision.domain.hardware import POOLS, Limits, thread_caps
 from provision.domain.packages import Packages
-from provision.domain.room import Space, disk_problems, environment_need, model_need
+from provision.domain.room import Need, Space, disk_problems, environment_need, model_need
 from provision.domain.settings import ChatSettings, ServingSettings
 
 GB = 1000**3
@@ -35,6 +35,13 @@ def test_a_disk_that_is_too_small() -> None:
         "Qwen/Qwen3-0.6B); free some, or set serving.data_dir to a larger disk"
     ]
     assert full(10) == []
+
+
+def test_parts_of_one_thing_are_told_as_one() -> None:
+    parts = [(Need("the backup", path, GB), Space(GB, "/"), 0) for path in ("/a", "/b")]
+    assert list(disk_problems(parts, "buy a disk")) == [
+        "1.0 GB are free on /, but about 2.0 GB are needed (2.0 GB for the backup); free some, or buy a disk"
+    ]
 
 
 def test_what_a_killed_run_left_is_not_needed_again() -> None:

@@ -8,14 +8,18 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from local_host import LocalHost, PowerCutError, as_host, settings
 
 from provision.domain.deployment import Deployment
+from provision.domain.room import Space
 from provision.domain.unfinished import Unfinished
 from provision.facts.git import CheckedOutTag
-from provision.operations import release, unfinished, upgrade
+from provision.facts.hardware import FolderSizes, FreeSpace
+from provision.operations import backup, release, restore, unfinished, upgrade
 from provision.operations.steps import StepError
 from provision.operations.unfinished import noted
 from provision.operations.upgrade import Wanted
@@ -97,12 +101,14 @@ def state_of(here: LocalHost, deployment: Deployment) -> tuple[str, str, str, li
         "new" if "ENABLE_LEARN" in (docker / ".env").read_text() else "old",
         (docker / "volumes/db/data/documents").read_text().strip(),
         here.running,
-        [path.name for path in litter],
+        sorted(path.name for path in litter),
     )
 
 
 UPGRADED = (NEW, "new", "a migrated row", [f"dify-api:{NEW}"], [])
 AS_BEFORE = (OLD, "old", "a row", [f"dify-api:{OLD}"], [])
+# What the release that failed has left is kept.
+BACK = (*AS_BEFORE[:-1], ["dify.replaced", "secrets.replaced"])
 
 
 def test_an_upgrade(here: LocalHost, deployment: Deployment) -> None:
@@ -166,13 +172,14 @@ def test_a_failing_migration_goes_back_by_itself(
 ) -> None:
     monkeypatch.setattr(upgrade, "proven", prover(NEW))
     assert not run(here, deployment)
-    assert state_of(here, deployment) == AS_BEFORE
+    assert state_of(here, deployment) == BACK
+    assert (here.folder / "dify.replaced/docker/volumes/db/data/documents").read_text() == "a migrated row\n"
     assert any("migration of 1.16.1 failed. Dify is 1.15.0 again, with" in line for line in here.said)
     assert len(list((here.folder / "backups").glob("*Z-*"))) == 1
     # And what was wrong being put right, it goes through.
     monkeypatch.setattr(upgrade, "proven", prover())
     assert run(here, deployment)
-    assert state_of(here, deployment) == UPGRADED
+    assert state_of(here, deployment) == (*UPGRADED[:-1], BACK[-1])
 
 
 @pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.full)])
@@ -196,27 +203,108 @@ def test_killed_anywhere_and_run_again_it_finishes_or_goes_back(
             phases.add(begun.phase if begun else "")
             again = run(here, deployment)
             assert again is not fails, (number, "\n".join(here.said))
-            assert state_of(here, deployment) == (AS_BEFORE if fails else UPGRADED), number
+            assert state_of(here, deployment) == (BACK if fails else UPGRADED), number
         else:
             break
     always = {"", "backing up", "changing files", "starting", "clearing up"}
-    assert phases <= always | {"going back"}
+    back = {"going back", "proving"}
+    assert phases <= always | back
     assert len(phases) >= 4
-    assert every > 1 or phases == (always | {"going back"} if fails else always)
+    assert every > 1 or phases == (always | back if fails else always)
 
 
-def test_a_way_back_that_fails_is_gone_again(
+def test_a_way_back_that_is_not_proven_is_proven_later(
     here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What people have written since stays: nothing is put back again."""
     monkeypatch.setattr(upgrade, "proven", prover(OLD, NEW))
     assert not run(here, deployment)
     begun = noted(as_host(here))
     assert begun
-    assert begun.phase == "going back"
+    assert begun.phase == "proving"
     assert any("1.15.0 is back in its place but does not answer" in line for line in here.said)
+    since = Path(deployment.dify.folder) / "docker/volumes/since"
+    since.write_text("written since")
     monkeypatch.setattr(upgrade, "proven", prover())
     assert not run(here, deployment)
-    assert state_of(here, deployment) == AS_BEFORE
+    assert state_of(here, deployment) == BACK
+    assert since.read_text() == "written since"
+
+
+def test_no_way_back_from_a_damaged_backup_discards_nothing(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade, "proven", prover(NEW))
+    good = backup.pack(as_host(here), deployment.dify)
+    kept = here.folder / "dify.replaced"
+    kept.mkdir()
+    taken = upgrade._back_up
+
+    def damaged(*arguments: Any) -> Unfinished:
+        begun = taken(*arguments)
+        (here.folder / "backups" / begun.backup / "secrets.tar.gz").write_text("x")
+        return begun
+
+    monkeypatch.setattr(upgrade, "_back_up", damaged)
+    assert not run(here, deployment)
+    assert "1.16.1 failed: migration of 1.16.1 failed. Going back to 1.15.0" in here.said
+    assert any("secrets.tar.gz is missing, or damaged" in line for line in here.said)
+    assert "deploys/restore.py takes its place" in here.said[-1]
+    assert kept.exists()
+    begun = noted(as_host(here))
+    assert begun
+    assert begun.phase == "starting"
+    assert restore._put_back(None, as_host(here), deployment.dify, good.name)  # type: ignore[arg-type]
+    assert restore._finish(None, as_host(here), deployment.dify)  # type: ignore[arg-type]
+    assert state_of(here, deployment) == BACK
+
+
+@pytest.mark.parametrize(("gigabytes", "fits"), [(8, False), (12, True)])
+def test_no_upgrade_without_room_for_its_way_back(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, gigabytes: int, fits: bool
+) -> None:
+    """Of 5 GB, packed and unpacked again; nothing is stopped."""
+    monkeypatch.setattr(FreeSpace, "process", lambda *_: Space(gigabytes * 10**9, "/"))
+
+    def size(_: FolderSizes, folders: list[str]) -> str:
+        return f"echo {5 * 10**9 if folders == [deployment.dify.folder] else 0}"
+
+    monkeypatch.setattr(FolderSizes, "command", size)
+    assert run(here, deployment) is fits
+    assert any("5.0 GB for the backup, 5.0 GB for the way back" in line for line in here.said) is not fits
+    if not fits:
+        assert here.running == [f"dify-api:{OLD}"]
+        assert not any("stop" in call for call in here.calls)
+        assert noted(as_host(here)) is None
+
+
+def test_a_backup_that_fails_is_told_when_dify_cannot_be_started_either(
+    here: LocalHost, deployment: Deployment
+) -> None:
+    gzip = here.folder / "bin/gzip"
+    gzip.write_text("#!/bin/sh\nexit 1\n")
+    gzip.chmod(0o755)
+    here.fail("up")
+    assert not run(here, deployment)
+    assert any(
+        "backing up failed, see the lines above. And Dify could not be started again: starting" in line
+        for line in here.said
+    )
+    gzip.unlink()
+    here.fail("")
+    assert run(here, deployment)
+    assert state_of(here, deployment) == UPGRADED
+
+
+def test_containers_of_the_release_before_go_and_nobody_elses(
+    here: LocalHost, deployment: Deployment
+) -> None:
+    """A service that is gone would be started again by Docker itself, beside its successor."""
+    assert run(here, deployment)
+    own = f"--filter label=com.docker.compose.project.working_dir={deployment.dify.folder}/docker"
+    listed = next(number for number, call in enumerate(here.calls) if call.endswith(own))
+    assert here.calls[listed + 1] == f"rm --force dify-api:{OLD}"
+    assert not any("--remove-orphans" in call for call in here.calls)
 
 
 def test_edits_of_the_example_do_not_get_into_the_way(here: LocalHost, deployment: Deployment) -> None:
@@ -256,7 +344,11 @@ def test_what_is_refused(deployment: Deployment) -> None:
     assert told(NEW, "local-edits") == ""
 
 
-def test_what_is_unfinished_goes_first(asked: LocalHost, deployment: Deployment) -> None:
+def test_what_is_unfinished_goes_first(
+    asked: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade, "state", SimpleNamespace(is_executing=True))
+
     def told(version: str) -> str:
         return refusal(upgrade.allowed, wanted=Wanted(deployment, version))
 
@@ -269,6 +361,11 @@ def test_what_is_unfinished_goes_first(asked: LocalHost, deployment: Deployment)
     assert "run deploys/restore.py again with --data backup=b" in told(NEW)
     Path(unfinished.NOTE).write_text("{")
     assert "cannot be read" in told(NEW)
+    # That is for this host alone: no operation after it raises anything, which would end the run for all.
+    wanted = Wanted(deployment, NEW)
+    assert refusal(upgrade.answering, wanted=wanted) == ""
+    assert refusal(upgrade.made_ready, wanted=wanted) == ""
+    assert refusal(upgrade.changed, wanted=wanted) == ""
     assert "cannot be read" in refusal(unfinished.nothing_unfinished)
     unfinished.forget(as_host(asked))
     assert refusal(unfinished.nothing_unfinished) == ""

@@ -1,0 +1,55 @@
+"""Room on Dify's host for a backup, and for putting one back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pyinfra.api import Host
+
+from provision.domain.backup import parts
+from provision.domain.room import Need, disk_problems
+from provision.domain.settings import DifySettings
+from provision.facts.backup import ProjectMounts
+from provision.facts.hardware import FolderSizes, FreeSpace
+from provision.operations.dify_stack import project
+from provision.operations.steps import StepError
+
+# Beside each part's place: what is being unpacked, and what was there before.
+RESTORED, REPLACED = ".restored", ".replaced"
+
+
+def require_room_to_go_back(host: Host, dify: DifySettings) -> None:
+    """See whether a backup and, if need be, its unpacked parts have room beside the installation.
+
+    How small a backup gets is not known before, so as much as it is of is reckoned.
+
+    Raises:
+        StepError: they have not.
+    """
+    mounts = host.get_fact(ProjectMounts, project=project(host, dify))
+    wanted = parts(dify.folder, mounts)
+    sizes = {part.source: host.get_fact(FolderSizes, folders=[part.source]) for part in wanted}
+    back = [Need("the way back", path, size, (path + REPLACED,)) for path, size in sizes.items()]
+    packed = Need("the backup", dify.backup.folder, sum(sizes.values()))
+    require_room(host, [packed, *back], "set dify.backup.folder to another disk")
+
+
+def require_room(host: Host, needs: Iterable[Need], remedy: str) -> None:
+    """See whether something has room.
+
+    Args:
+        remedy: what to do besides freeing some.
+
+    Raises:
+        StepError: it has not.
+    """
+    found = [
+        (
+            need,
+            host.get_fact(FreeSpace, path=need.path),
+            host.get_fact(FolderSizes, folders=list(need.begun)) if need.begun else 0,
+        )
+        for need in needs
+    ]
+    for problem in disk_problems(found, remedy):
+        raise StepError(problem)
