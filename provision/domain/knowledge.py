@@ -18,8 +18,11 @@ _MARKED = re.compile(r"(?P<path>.+) · [0-9a-f]{8}", re.DOTALL)
 # A sentence with its closing mark: Chinese ones end anywhere, Western ones before a space.
 _SENTENCE = re.compile(r".+?(?:[。！？；!?]+[”’」』）)]*|\.(?=\s)|\n|$)", re.DOTALL)
 _HEADING = re.compile(r"#{1,6}\s")
-# Dify searches with 250 characters at most; one that is too short is in many chunks.
-_PROBE_LENGTHS = range(8, 61)
+# Dify searches with 250 characters at most; one of few letters is in many chunks.
+_LONGEST_PROBE, _FEWEST_LETTERS = 60, 8
+# What Dify may take out of a chunk, or off its beginning: no letter or digit, but for those among its
+# symbols (``clean_processor.py``, ``text_processing_utils.py`` up to 1.16.1).
+_UNSURE = re.compile(r"[\W_ï¾\u2e00-\u2e7f\u3000-\u303f]+")
 
 
 @dataclass(frozen=True)
@@ -188,21 +191,25 @@ class Probe:
 
 def probe(documents: Sequence[Document]) -> Probe | None:
     """What to search for, to see that it is found: the longest fitting sentence that is there only once."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Probe]] = {}
     for document in documents:
         for sentence in _sentences(document):
-            found.setdefault(sentence, []).append(document.name)
-    once = {sentence: names[0] for sentence, names in found.items() if len(names) == 1}
-    fitting = [sentence for sentence in once if len(sentence) in _PROBE_LENGTHS]
-    if not fitting:
-        return None
-    sentence = max(fitting, key=len)
-    return Probe(once[sentence], sentence)
+            found.setdefault(_letters(sentence), []).append(Probe(document.name, sentence))
+    fitting = [
+        each[0]
+        for letters, each in found.items()
+        if len(each) == 1 and len(letters) >= _FEWEST_LETTERS and len(each[0].sentence) <= _LONGEST_PROBE
+    ]
+    return max(fitting, key=lambda each: len(each.sentence), default=None)
 
 
 def holds(chunk: str, sentence: str) -> bool:
-    """Whether a chunk has this sentence; Dify changes white space."""
-    return "".join(sentence.split()) in "".join(chunk.split())
+    """Whether a chunk has this sentence. Dify changes white space and symbols; letters and digits count."""
+    return _letters(sentence) in _letters(chunk)
+
+
+def _letters(text: str) -> str:
+    return _UNSURE.sub("", text)
 
 
 def _sentences(document: Document) -> Iterator[str]:

@@ -111,6 +111,16 @@ def test_the_probe_is_a_sentence_of_one_document() -> None:
     assert holds("机房的钥匙\n在管理员 那里。好", once)
 
 
+def test_the_probe_survives_what_dify_does_to_symbols() -> None:
+    assert holds("员工手册》每年一月由人事部发布。", "《员工手册》每年一月由人事部发布。")
+    assert holds("Backups** of the nave < a > run", "**Backups** of the naïve <| a |> run")
+    assert not holds("Backups of the rack", "**Backups** of the base")
+    ruled = "| --- | --- | --- | --- |"
+    assert probe([document(text=ruled)]) is None, "it has no letters"
+    with_marks = [document(text="《机房的钥匙在管理员》那里。"), document("b.md", "机房的钥匙在管理员那里！")]
+    assert probe(with_marks) is None, "without symbols they are the same"
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(knowledge, "ROOT", tmp_path)
