@@ -71,23 +71,36 @@ class StoredDocument:
     Args:
         status: ``waiting``, ``parsing``, ``cleaning``, ``splitting``, ``indexing``, ``paused``, ``error`` or
             ``completed``.
-        searched: not switched off and not archived.
+        enabled: not switched off in the console.
+        archived: put away in the console; Dify neither searches nor deletes such a document.
     """
 
     id: str
     name: str
     status: str
-    searched: bool = True
+    enabled: bool = True
+    archived: bool = False
     error: str = ""
 
     @property
     def is_ours(self) -> bool:
         """Whether this tool made it; others are left alone."""
-        return _MARKED.fullmatch(self.name) is not None
+        return bool(self.path)
+
+    @property
+    def path(self) -> str:
+        """Of the file that one of ours was made of; empty for others."""
+        marked = _MARKED.fullmatch(self.name)
+        return marked["path"] if marked else ""
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether a person took it out of the search, in the console."""
+        return self.archived or not self.enabled
 
     @property
     def is_broken(self) -> bool:
-        return self.status in ("error", "paused") or (self.status == "completed" and not self.searched)
+        return self.status in ("error", "paused")
 
 
 @dataclass(frozen=True)
@@ -95,15 +108,17 @@ class DocumentPlan:
     """Args:
     add: to be sent.
     unfinished: sent, but not indexed yet, by an earlier run that was killed for instance.
-    broken: found by no search. They go first: Dify would give a document of the same name not a place of its
-        own but theirs, where what they are remains (archived, for instance).
+    broken: their indexing failed. They go first: Dify would give a document of the same name not a place of
+        its own but theirs.
     remove: outdated, of deleted files, or there twice. They go last, when what replaces them is there.
+    set_aside: taken out of the search by a person, and left alone.
     """
 
     add: tuple[Document, ...] = ()
     unfinished: tuple[StoredDocument, ...] = ()
     broken: tuple[StoredDocument, ...] = ()
     remove: tuple[StoredDocument, ...] = ()
+    set_aside: tuple[StoredDocument, ...] = ()
 
     def __str__(self) -> str:
         """What there is to do, in one line; empty when nothing is."""
@@ -119,17 +134,27 @@ def plan_documents(wanted: Sequence[Document], stored: Sequence[StoredDocument])
     """Compare by name, which says path and content."""
     usable: dict[str, StoredDocument] = {}
     for document in sorted(stored, key=lambda each: each.status != "completed"):
-        if not document.is_broken:
+        if not document.is_broken and not document.is_set_aside:
             usable.setdefault(document.name, document)
     names = {document.name for document in wanted}
     kept = [document for name, document in usable.items() if name in names]
-    leaving = [document for document in stored if document.is_ours and document not in kept]
+    ours = [document for document in stored if document.is_ours]
+    leaving = [document for document in ours if document not in kept and not document.is_set_aside]
     return DocumentPlan(
-        add=tuple(document for document in wanted if document.name not in usable),
+        add=tuple(each for each in not_set_aside(wanted, stored) if each.name not in usable),
         unfinished=tuple(document for document in kept if document.status != "completed"),
         broken=tuple(document for document in leaving if document.is_broken),
         remove=tuple(document for document in leaving if not document.is_broken),
+        set_aside=tuple(document for document in ours if document.is_set_aside),
     )
+
+
+def not_set_aside(wanted: Sequence[Document], stored: Sequence[StoredDocument]) -> list[Document]:
+    """Those that the bot may know: a file of which Dify has nothing but what a person took out of the search
+    is not sent again, however it changes."""
+    searched = {document.path for document in stored if not document.is_set_aside}
+    aside = {document.path for document in stored if document.is_set_aside} - searched
+    return [document for document in wanted if document.path not in aside]
 
 
 def cut(text: str, size: int) -> Iterator[str]:
