@@ -84,7 +84,8 @@ def wire(deployment: Deployment) -> None:
             deployment.servers["embed"].settings.served_name,
             retrieval,
             known.index_timeout,
-            host.log,
+            progress=host.log,
+            report=host.log,
         )
 
     def chatbot(dify: Dify) -> Chatbot:

@@ -16,8 +16,6 @@ from provision.domain.knowledge import SEPARATOR, Document, StoredDocument
 _PAGE = 100
 # Datasets share their keys; those of single datasets, which are in the same list, begin with ``ds-``.
 _KEY_PREFIX = "dataset-"
-# A document in the archive cannot be deleted.
-_ARCHIVED = "archived_document_immutable"
 # Seconds. Embedding the question and ranking what was found, on a CPU perhaps.
 _SEARCH_TIMEOUT = 120.0
 
@@ -164,14 +162,16 @@ class Datasets:
         done = sum(int(item.get("completed_segments") or 0) for item in items)
         return done, sum(int(item.get("total_segments") or 0) for item in items)
 
+    def indexed_of(self, step: str, dataset: Dataset, document: StoredDocument) -> int:
+        """Chunks of a document that are indexed, whoever sent it."""
+        path = f"datasets/{dataset.id}/documents/{document.id}/indexing-status"
+        return self._session.send(step, "GET", path, repeatable=True).get("completed_segments", int)
+
     def remove(self, step: str, dataset: Dataset, document: StoredDocument) -> None:
         """Delete a document; one that is gone already is fine."""
         try:
             self._service(step, "DELETE", f"{dataset.id}/documents/{document.id}")
         except DifyError as error:
-            if error.code == _ARCHIVED:
-                advice = f"take {document.name} out of the archive in Dify's console, then run again"
-                raise error.advised(advice) from None
             if error.status != 404:
                 raise
 
@@ -224,7 +224,8 @@ def _stored(item: Mapping[str, Any]) -> StoredDocument:
         id=str(item["id"]),
         name=str(item["name"]),
         status=str(item.get("indexing_status")),
-        searched=bool(item.get("enabled", True)) and not item.get("archived"),
+        enabled=bool(item.get("enabled", True)),
+        archived=bool(item.get("archived")),
         error=str(item.get("error") or ""),
     )
 

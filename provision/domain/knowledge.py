@@ -18,8 +18,11 @@ _MARKED = re.compile(r"(?P<path>.+) · [0-9a-f]{8}", re.DOTALL)
 # A sentence with its closing mark: Chinese ones end anywhere, Western ones before a space.
 _SENTENCE = re.compile(r".+?(?:[。！？；!?]+[”’」』）)]*|\.(?=\s)|\n|$)", re.DOTALL)
 _HEADING = re.compile(r"#{1,6}\s")
-# Dify searches with 250 characters at most; one that is too short is in many chunks.
-_PROBE_LENGTHS = range(8, 61)
+# Dify searches with 250 characters at most; one of few letters is in many chunks.
+_LONGEST_PROBE, _FEWEST_LETTERS = 60, 8
+# What Dify may take out of a chunk, or off its beginning: no letter or digit, but for those among its
+# symbols (``clean_processor.py``, ``text_processing_utils.py`` up to 1.16.1).
+_UNSURE = re.compile(r"[\W_ï¾\u2e00-\u2e7f\u3000-\u303f]+")
 
 
 @dataclass(frozen=True)
@@ -68,23 +71,36 @@ class StoredDocument:
     Args:
         status: ``waiting``, ``parsing``, ``cleaning``, ``splitting``, ``indexing``, ``paused``, ``error`` or
             ``completed``.
-        searched: not switched off and not archived.
+        enabled: not switched off in the console.
+        archived: put away in the console; Dify neither searches nor deletes such a document.
     """
 
     id: str
     name: str
     status: str
-    searched: bool = True
+    enabled: bool = True
+    archived: bool = False
     error: str = ""
 
     @property
     def is_ours(self) -> bool:
         """Whether this tool made it; others are left alone."""
-        return _MARKED.fullmatch(self.name) is not None
+        return bool(self.path)
+
+    @property
+    def path(self) -> str:
+        """Of the file that one of ours was made of; empty for others."""
+        marked = _MARKED.fullmatch(self.name)
+        return marked["path"] if marked else ""
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether a person took it out of the search, in the console."""
+        return self.archived or not self.enabled
 
     @property
     def is_broken(self) -> bool:
-        return self.status in ("error", "paused") or (self.status == "completed" and not self.searched)
+        return self.status in ("error", "paused")
 
 
 @dataclass(frozen=True)
@@ -92,15 +108,17 @@ class DocumentPlan:
     """Args:
     add: to be sent.
     unfinished: sent, but not indexed yet, by an earlier run that was killed for instance.
-    broken: found by no search. They go first: Dify would give a document of the same name not a place of its
-        own but theirs, where what they are remains (archived, for instance).
+    broken: their indexing failed. They go first: Dify would give a document of the same name not a place of
+        its own but theirs.
     remove: outdated, of deleted files, or there twice. They go last, when what replaces them is there.
+    set_aside: taken out of the search by a person, and left alone.
     """
 
     add: tuple[Document, ...] = ()
     unfinished: tuple[StoredDocument, ...] = ()
     broken: tuple[StoredDocument, ...] = ()
     remove: tuple[StoredDocument, ...] = ()
+    set_aside: tuple[StoredDocument, ...] = ()
 
     def __str__(self) -> str:
         """What there is to do, in one line; empty when nothing is."""
@@ -116,17 +134,27 @@ def plan_documents(wanted: Sequence[Document], stored: Sequence[StoredDocument])
     """Compare by name, which says path and content."""
     usable: dict[str, StoredDocument] = {}
     for document in sorted(stored, key=lambda each: each.status != "completed"):
-        if not document.is_broken:
+        if not document.is_broken and not document.is_set_aside:
             usable.setdefault(document.name, document)
     names = {document.name for document in wanted}
     kept = [document for name, document in usable.items() if name in names]
-    leaving = [document for document in stored if document.is_ours and document not in kept]
+    ours = [document for document in stored if document.is_ours]
+    leaving = [document for document in ours if document not in kept and not document.is_set_aside]
     return DocumentPlan(
-        add=tuple(document for document in wanted if document.name not in usable),
+        add=tuple(each for each in not_set_aside(wanted, stored) if each.name not in usable),
         unfinished=tuple(document for document in kept if document.status != "completed"),
         broken=tuple(document for document in leaving if document.is_broken),
         remove=tuple(document for document in leaving if not document.is_broken),
+        set_aside=tuple(document for document in ours if document.is_set_aside),
     )
+
+
+def not_set_aside(wanted: Sequence[Document], stored: Sequence[StoredDocument]) -> list[Document]:
+    """Those that the bot may know: a file of which Dify has nothing but what a person took out of the search
+    is not sent again, however it changes."""
+    searched = {document.path for document in stored if not document.is_set_aside}
+    aside = {document.path for document in stored if document.is_set_aside} - searched
+    return [document for document in wanted if document.path not in aside]
 
 
 def cut(text: str, size: int) -> Iterator[str]:
@@ -188,21 +216,25 @@ class Probe:
 
 def probe(documents: Sequence[Document]) -> Probe | None:
     """What to search for, to see that it is found: the longest fitting sentence that is there only once."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Probe]] = {}
     for document in documents:
         for sentence in _sentences(document):
-            found.setdefault(sentence, []).append(document.name)
-    once = {sentence: names[0] for sentence, names in found.items() if len(names) == 1}
-    fitting = [sentence for sentence in once if len(sentence) in _PROBE_LENGTHS]
-    if not fitting:
-        return None
-    sentence = max(fitting, key=len)
-    return Probe(once[sentence], sentence)
+            found.setdefault(_letters(sentence), []).append(Probe(document.name, sentence))
+    fitting = [
+        each[0]
+        for letters, each in found.items()
+        if len(each) == 1 and len(letters) >= _FEWEST_LETTERS and len(each[0].sentence) <= _LONGEST_PROBE
+    ]
+    return max(fitting, key=lambda each: len(each.sentence), default=None)
 
 
 def holds(chunk: str, sentence: str) -> bool:
-    """Whether a chunk has this sentence; Dify changes white space."""
-    return "".join(sentence.split()) in "".join(chunk.split())
+    """Whether a chunk has this sentence. Dify changes white space and symbols; letters and digits count."""
+    return _letters(sentence) in _letters(chunk)
+
+
+def _letters(text: str) -> str:
+    return _UNSURE.sub("", text)
 
 
 def _sentences(document: Document) -> Iterator[str]:

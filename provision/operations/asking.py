@@ -13,7 +13,7 @@ from provision.dify.client import Dify
 from provision.dify.errors import DifyError
 from provision.dify.service import Answer
 from provision.domain.deployment import Deployment
-from provision.domain.knowledge import Document, holds, probe
+from provision.domain.knowledge import Document, holds, not_set_aside, probe
 from provision.domain.settings import DifySettings
 from provision.keeper import KeeperUnavailableError
 from provision.operations.dify import client
@@ -104,7 +104,8 @@ def _remember(settings: DifySettings) -> None:
 
 
 def _recall(dify: Dify, key: str, folder: str, documents: list[Document]) -> None:
-    looked_for = probe(documents)
+    stored = dify.datasets.documents(dify.datasets.require(folder))
+    looked_for = probe(not_set_aside(documents, stored))
     if looked_for is None:
         host.log(f"knowledge/{folder} has no sentence of its own to look for")
         return

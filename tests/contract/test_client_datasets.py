@@ -1,7 +1,7 @@
 """The client's datasets against what real servers answered: 1.3.1, 1.9.2, 1.12.1 and 1.16.1.
 
-Those recorded no client that reconciles a dataset, so lists are made of the recorded details of their items,
-and a change is answered by the recorded dataset where no PATCH was recorded.
+Those recorded no client that reconciles a dataset, so lists are made of the recorded details of their items.
+1.9.2 and 1.12.1 recorded no change of a dataset either: there it is answered by the dataset as it is then.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FACTS = Document(
     ),
 )
 RETRIEVAL = Retrieval(PROVIDER, "reranker-lab", 3)
-PATCH = "dataset patch (console): retrieval_model with rerank"
+PATCHES = ("dataset patch (console): retrieval_model with rerank", "idem1: WRITE dataset patch")
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
@@ -44,7 +44,6 @@ def knowledge(dify: Dify) -> Knowledge:
 
 def lines(recording: list[Line]) -> list[Line]:
     """No dataset and no key, then a key, a dataset with the settings of a new one, then all of it."""
-    steps = {line.step for line in recording}
     added = named(recording, "document create-by-text")
     dataset_id = added.url.path.split("/")[3]
     fresh = {**body(named(recording, "dataset create (console, uses default embedding)")), "id": dataset_id}
@@ -57,7 +56,7 @@ def lines(recording: list[Line]) -> list[Line]:
     query = httpx.QueryParams({"page": "1", "limit": "100", "keyword": NAME})
     lists = [answered(empty, {**body(empty), "data": items}) for items in ([], [fresh], [settled], [settled])]
     made = named(recording, "dataset create (console, uses default embedding)")
-    change = answered(named(recording, PATCH) if PATCH in steps else made, settled)
+    change = patched(recording) or answered(made, settled)
     path = f"v1/datasets/{dataset_id}/documents"
     document = {**body(added)["document"], "indexing_status": "completed", "display_status": "available"}
     envelope = {"has_more": False, "limit": 100, "page": 1}
@@ -79,6 +78,11 @@ def lines(recording: list[Line]) -> list[Line]:
         named(recording, "document indexing-status"),
         named(recording, "retrieve: dataset's own setting"),
     ]
+
+
+def patched(recording: list[Line]) -> Line | None:
+    """The recorded change of a dataset's settings by the console."""
+    return next((line for line in recording if line.step in PATCHES), None)
 
 
 def test_a_dataset_is_made_and_the_next_run_writes_nothing(recording: list[Line]) -> None:
@@ -103,6 +107,12 @@ def test_a_dataset_is_made_and_the_next_run_writes_nothing(recording: list[Line]
     assert "retrieval_model" not in create, "with a reranking model 1.8.1 and older refuse it"
     tried = named(recording, "dataset create: unknown rerank").sent["retrieval_model"]
     assert change["retrieval_model"].keys() == tried.keys()
+    if recorded_change := patched(recording):
+        assert recorded_change.status == 200
+        assert change.keys() - {"description"} == recorded_change.sent.keys() - {"description"}
+        assert {key: type(value) for key, value in change["retrieval_model"].items()} == {
+            key: type(value) for key, value in recorded_change.sent["retrieval_model"].items()
+        }
     assert sent == {
         **{name: value for name, value in added.sent.items() if name != "doc_language"},
         "name": FACTS.name,

@@ -27,7 +27,7 @@ from lab.dify.standin.settings import Settings
 from provision.dify import Dify, DifyError
 from provision.dify.resources import DatasetKey
 from provision.domain.knowledge import Document, holds, probe
-from provision.domain.wiring.retrieval import attached_datasets
+from provision.domain.wiring.retrieval import MARK, attached_datasets
 
 # Requests that are no GET and yet change nothing of Dify's configuration.
 READS = ("/list/installations/ids", "/list/latest-versions", "/login", "/chat-messages", "/retrieve")
@@ -123,7 +123,7 @@ class _Named(Document):
 def test_what_a_killed_run_has_sent_is_awaited(installation: Installation) -> None:
     dify = installation.dify()
     DatasetKey(dify).apply()
-    dataset = dify.datasets.create("Create", "handbook", "")
+    dataset = dify.datasets.create("Create", "handbook", MARK)
     dify.datasets.add("Killed", dataset, documents()[0], SIZE)
     before = len(writes(installation.door))
     knowledge(dify).apply()
@@ -131,6 +131,45 @@ def test_what_a_killed_run_has_sent_is_awaited(installation: Installation) -> No
         f"PATCH /console/api/datasets/{dataset.id}",
         f"POST /v1/datasets/{dataset.id}/document/create-by-text",
     ]
+
+
+def test_what_a_killed_worker_left_is_sent_again(tmp_path: Path) -> None:
+    site = assembly.site(Settings(storage=str(tmp_path), install_seconds=0.1, index_seconds=0))
+    models, said = Models(), list[str]()
+    endpoint = Starlette(routes=[Route("/v1/{task:path}", models.answer, methods=["POST"])])
+    door = Door(api.app(site))
+    with serving(endpoint) as models_url, serving(door) as url:
+        there = Installation(url, models_url, door, models)
+        dify = there.dify()
+        apply([*there.wiring(dify), DatasetKey(dify)])
+        knowledge(dify, HANDBOOK[:1]).apply()
+        [left] = site.store.all("document")
+        for status in ("indexing", "parsing"):
+            site.store.put("document", left["id"], left | {"status": status})
+            before = len(writes(door))
+            replace(knowledge(dify), timeout=1.5, progress=said.append).apply()
+            assert f"{left['name']} stays {status}; sent again" in said
+            path = f"/v1/datasets/{left['dataset_id']}"
+            assert writes(door)[before:][-2:] == [
+                f"DELETE {path}/documents/{left['id']}",
+                f"POST {path}/document/create-by-text",
+            ]
+            assert knowledge(dify).difference() is None
+            [left] = [each for each in site.store.all("document") if each["name"] == left["name"]]
+
+
+def test_a_dataset_of_somebody_else_is_not_taken_over(installation: Installation) -> None:
+    dify = installation.dify()
+    DatasetKey(dify).apply()
+    theirs = dify.datasets.create("By hand", "handbook", "The marketing team's")
+    before = writes(installation.door)
+    for ask in (knowledge(dify).difference, knowledge(dify).apply):
+        with pytest.raises(DifyError, match=rf"{theirs.id}\) was made by hand.*rename it.*adding \"{MARK}\""):
+            ask()
+    assert writes(installation.door) == before
+    dify.datasets.change("Hand over", theirs, {"description": f"The marketing team's, {MARK}"})
+    knowledge(dify).apply()
+    assert knowledge(dify).difference() is None
 
 
 def test_a_refusing_model_is_told_and_the_next_run_finishes(installation: Installation) -> None:

@@ -79,7 +79,12 @@ def test_from_nothing_to_a_bot_that_cites(installation: Installation) -> None:
     }
 
 
-def test_one_in_the_archive_is_for_a_person_to_take_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("aside", "told"), [({"archived": True}, "archived"), ({"enabled": False}, "switched off")]
+)
+def test_what_a_person_took_out_of_the_search_stays_out(
+    tmp_path: Path, aside: dict[str, bool], told: str
+) -> None:
     site = assembly.site(
         Settings(version="1.3.1", storage=str(tmp_path), install_seconds=0.1, index_seconds=0)
     )
@@ -90,10 +95,16 @@ def test_one_in_the_archive_is_for_a_person_to_take_out(tmp_path: Path) -> None:
         there = Installation(url, models_url, door, models)
         dify = there.dify()
         apply([*there.wiring(dify), *there.knowing(dify)])
-        [archived, *_] = site.store.all("document")
-        site.store.put("document", archived["id"], archived | {"archived": True})
-        with pytest.raises(DifyError, match=r"403 archived_document_immutable.*out of the archive"):
-            knowledge(dify).apply()
-        assert site.store.get("document", archived["id"])["batch"] == archived["batch"], "nothing was sent"
-        site.store.put("document", archived["id"], archived)
+        [taken_out] = [each for each in site.store.all("document") if each["name"] == documents()[0].name]
+        site.store.put("document", taken_out["id"], taken_out | aside)
         assert_settled(there)
+        changed = [replace(HANDBOOK[0], text="服务器机柜搬到一号楼去了。"), HANDBOOK[1]]
+        said: list[str] = []
+        assert replace(knowledge(dify, changed), report=said.append).difference() is None
+        assert said == [f"{taken_out['name']} was {told} in Dify's console, so no version of it is searched"]
+
+        site.store.put("document", taken_out["id"], taken_out)
+        knowledge(dify, changed).apply()
+        assert {chunk.document for chunk in dify.datasets.search("handbook", "机柜")} == {
+            document.name for document in documents(changed)
+        }

@@ -12,9 +12,17 @@ from test_client_standin import serving
 
 from lab.dify.standin import VERSION, api, assembly, indexing
 from lab.dify.standin.settings import Settings
+from provision.domain.knowledge import Document, Source, holds, probe
 
 GOOD = {"name": "n", "text": "t", "indexing_technique": "high_quality"}
 TEXTS = "/v1/datasets/d/document/create-by-text"
+SENTENCES = (
+    "《员工手册》每年一月由人事部发布。",
+    "**Backups** of the naïve <|system|> run daily.",
+    "【注意】机房的门要随手关上。",
+    "[The plan](https://a.example/p) hangs on the wall.",
+    "……以后再说，钥匙在管理员那里。",
+)
 RULES = {"pre_processing_rules": [{"id": "remove_extra_spaces", "enabled": True}]}
 
 
@@ -27,13 +35,72 @@ def rule(size: int = 50, separator: str = "\n\n") -> dict[str, Any]:
 
 def test_a_text_is_cut_at_the_separator_and_then_by_characters() -> None:
     text = f"短。\n\n\n\n{'字' * 40}。{'文' * 30}。\n\n{'长' * 120}"
-    assert indexing.split(text, rule()) == ["短。", "字" * 40, "文" * 30, "长" * 50, "长" * 50, "长" * 20]
+    assert indexing.split(Settings(), text, rule()) == [
+        "短。",
+        "字" * 40,
+        "文" * 30,
+        "长" * 50,
+        "长" * 50,
+        "长" * 20,
+    ]
 
 
 @pytest.mark.parametrize("size", [49, 4001])
 def test_a_size_out_of_bounds_fails_in_the_worker(size: int) -> None:
     with pytest.raises(indexing.IndexingError, match="Custom segment length should be between 50 and 4000"):
-        indexing.split("a", rule(size))
+        indexing.split(Settings(), "a", rule(size))
+
+
+@pytest.mark.parametrize(
+    ("version", "left"),
+    [
+        ("1.3.1", "员工手册》甲 | 注意】乙 | [link](http://a.example) c | ok | 次 | Bold** d | nave < e >"),
+        (
+            "1.11.0",
+            "员工手册》甲 | 【注意】乙 | link](http://a.example) c | !ok | 次 | Bold** d | nave < e >",
+        ),
+        (
+            "1.11.3",
+            "员工手册》甲 | 【注意】乙 | [link](http://a.example) c | !ok | 次 | Bold** d | nave < e >",
+        ),
+        (
+            "1.14.0",
+            "员工手册》甲 | 【注意】乙 | [link](http://a.example) c | !ok | 】次 | Bold** d | nave < e >",
+        ),
+        (
+            "1.16.1",
+            "员工手册》甲 | 【注意】乙 | [link](http://a.example) c | !ok | 】次 | Bold** d | naïve < e >",
+        ),
+    ],
+)
+def test_symbols_at_the_beginning_of_a_chunk_and_invalid_ones(version: str, left: str) -> None:
+    chunks = (
+        "《员工手册》甲 | 【注意】乙 | [link](http://a.example) c | !ok | 】次 | **Bold** d | naïve <| e |>"
+    )
+    sent = f"{chunks} | 。*_".replace(" | ", "\n\n")
+    assert indexing.split(Settings(version), sent, rule()) == left.split(" | ")
+
+
+@pytest.mark.parametrize("version", ["1.3.1", "1.11.0", "1.12.1", "1.16.1"])
+@pytest.mark.parametrize("sentence", SENTENCES)
+def test_what_is_looked_for_is_found_after_all_that(version: str, sentence: str) -> None:
+    document = Document.of(Source("a.md", sentence), 50)
+    looked_for = probe([document])
+    assert looked_for
+    [chunk] = indexing.split(Settings(version), document.text, rule())
+    assert holds(chunk, looked_for.sentence)
+
+
+def test_addresses_go_but_not_those_of_images() -> None:
+    text = "Ask a.b@example.com, see https://a.example/x or ![plan](https://a.example/p.png)."
+    with_addresses = rule(200)
+    with_addresses["rules"] = {
+        **with_addresses["rules"],
+        "pre_processing_rules": [{"id": "remove_urls_emails", "enabled": True}],
+    }
+    assert indexing.split(Settings(), text, with_addresses) == [
+        "Ask , see  or ![plan](https://a.example/p.png)."
+    ]
 
 
 @pytest.fixture

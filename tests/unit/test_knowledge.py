@@ -16,6 +16,7 @@ from provision.domain.knowledge import (
     StoredDocument,
     cut,
     holds,
+    not_set_aside,
     plan_documents,
     probe,
 )
@@ -54,9 +55,9 @@ def document(path: str = "a.md", text: str = "机房在三楼。") -> Document:
 
 
 def stored(
-    of: Document, status: str = "completed", key: str = "1", *, searched: bool = True
+    of: Document, status: str = "completed", key: str = "1", *, enabled: bool = True, archived: bool = False
 ) -> StoredDocument:
-    return StoredDocument(key, of.name, status, searched)
+    return StoredDocument(key, of.name, status, enabled, archived)
 
 
 def test_the_name_says_path_and_content() -> None:
@@ -89,12 +90,35 @@ def test_what_a_killed_run_sent_is_awaited() -> None:
     assert plan_documents([document()], [waiting]) == DocumentPlan(unfinished=(waiting,))
 
 
-@pytest.mark.parametrize(("status", "searched"), [("error", True), ("paused", True), ("completed", False)])
-def test_what_is_broken_or_switched_off_is_replaced(status: str, searched: bool) -> None:
-    broken = stored(document(), status, searched=searched)
+@pytest.mark.parametrize("status", ["error", "paused"])
+def test_what_is_broken_is_replaced(status: str) -> None:
+    broken = stored(document(), status)
     assert plan_documents([document()], [broken]) == DocumentPlan(add=(document(),), broken=(broken,))
     good = stored(document(), key="2")
     assert plan_documents([document()], [broken, good]) == DocumentPlan(broken=(broken,))
+
+
+@pytest.mark.parametrize(
+    ("enabled", "archived", "status"),
+    [(False, False, "completed"), (True, True, "completed"), (True, True, "error")],
+)
+def test_what_a_person_took_out_of_the_search_stays_out(enabled: bool, archived: bool, status: str) -> None:
+    aside = stored(document(), status, enabled=enabled, archived=archived)
+    left_alone = DocumentPlan(set_aside=(aside,))
+    changed = document(text="机房在四楼。")
+    for wanted in ([document()], [changed], []):
+        assert plan_documents(wanted, [aside]) == left_alone
+    assert str(left_alone) == ""
+    other = document("b.md")
+    assert not_set_aside([changed, other], [aside]) == [other], "what is searched for is not in the others"
+
+
+def test_a_file_is_known_again_when_a_person_takes_its_document_back() -> None:
+    old, changed = stored(document()), document(text="机房在四楼。")
+    aside = stored(document(), key="2", archived=True)
+    assert plan_documents([changed], [old, aside]) == DocumentPlan(
+        add=(changed,), remove=(old,), set_aside=(aside,)
+    )
 
 
 def test_the_second_of_two_goes() -> None:
@@ -109,6 +133,16 @@ def test_the_probe_is_a_sentence_of_one_document() -> None:
     assert (found.document, found.sentence) == (document(text=twice + once).name, once)
     assert probe([document(text="短。")]) is None
     assert holds("机房的钥匙\n在管理员 那里。好", once)
+
+
+def test_the_probe_survives_what_dify_does_to_symbols() -> None:
+    assert holds("员工手册》每年一月由人事部发布。", "《员工手册》每年一月由人事部发布。")
+    assert holds("Backups** of the nave < a > run", "**Backups** of the naïve <| a |> run")
+    assert not holds("Backups of the rack", "**Backups** of the base")
+    ruled = "| --- | --- | --- | --- |"
+    assert probe([document(text=ruled)]) is None, "it has no letters"
+    with_marks = [document(text="《机房的钥匙在管理员》那里。"), document("b.md", "机房的钥匙在管理员那里！")]
+    assert probe(with_marks) is None, "without symbols they are the same"
 
 
 @pytest.fixture

@@ -146,6 +146,12 @@ def hit_testing(site: Site, call: Call) -> Response:
     return JSONResponse(tried(site, found, call.json()))
 
 
+def indexing_status(site: Site, call: Call) -> Response:
+    """How far a document is."""
+    found = dataset_store.document(site, call.path["dataset_id"], call.path["document_id"])
+    return JSONResponse(dataset_shapes.progress(site, found))
+
+
 def retrieval_setting(_: Site, __: Call) -> Response:
     """What Weaviate can do."""
     return JSONResponse({"retrieval_method": ["semantic_search", "full_text_search", "hybrid_search"]})
@@ -190,4 +196,5 @@ TABLE = (
     ("PATCH", "/datasets/{dataset_id}", signed_in(patch)),
     ("DELETE", "/datasets/{dataset_id}", signed_in(remove)),
     ("POST", "/datasets/{dataset_id}/hit-testing", signed_in(hit_testing)),
+    ("GET", "/datasets/{dataset_id}/documents/{document_id}/indexing-status", signed_in(indexing_status)),
 )

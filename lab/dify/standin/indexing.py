@@ -5,16 +5,16 @@ from __future__ import annotations
 import codecs
 import hashlib
 import logging
-import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 
-from . import dataset_store, model_store, prompts
+from . import cleaning, dataset_store, model_store, prompts
 from .call import now
 from .context import Site
 from .daemon.failures import DaemonError, DaemonUnreachableError
+from .settings import Settings
 from .store import Document
 
 log = logging.getLogger("standin")
@@ -75,7 +75,7 @@ def _chunked(site: Site, document: Document) -> tuple[int, int]:
         model = dataset and dataset["embedding_model"]
         raise IndexingError(f"Model {model} credentials is not initialized.")
     words = tokens = 0
-    for position, content in enumerate(split(document["text"], document["rule"]), 1):
+    for position, content in enumerate(split(site.settings, document["text"], document["rule"]), 1):
         # The plugin says that its models take one text at a time, whatever max_chunks is.
         [vector] = site.daemon.embed(
             site.tenant_id(), dataset["embedding_model"], credential["values"], [content]
@@ -98,7 +98,7 @@ def _chunked(site: Site, document: Document) -> tuple[int, int]:
     return words, tokens
 
 
-def split(text: str, rule: Document) -> list[str]:
+def split(settings: Settings, text: str, rule: Document) -> list[str]:
     """A text cut as a rule says (``fixed_text_splitter.py``): lengths are characters.
 
     Raises:
@@ -110,10 +110,10 @@ def split(text: str, rule: Document) -> list[str]:
     if not SHORTEST <= size <= LONGEST:
         raise IndexingError(f"Custom segment length should be between {SHORTEST} and {LONGEST}.")
     separator = codecs.decode(segmentation["separator"].replace("\\n", "\n"), "unicode_escape")
-    parts = _cleaned(text, rule).split(separator) if custom else [_cleaned(text, rule)]
+    text = cleaning.cleaned(settings, text, rule)
+    parts = text.split(separator) if custom else [text]
     found = (piece for part in parts for piece in _pieces(part, size, SEPARATORS))
-    # A mark of the sentence before is taken off a chunk's beginning (``paragraph_index_processor.py``).
-    return [chunk for piece in found if (chunk := piece.strip().lstrip("。.").strip())]
+    return [chunk for piece in found if piece.strip() and (chunk := cleaning.begun(settings, piece))]
 
 
 def _pieces(text: str, size: int, separators: tuple[str, ...]) -> Iterator[str]:
@@ -140,17 +140,3 @@ def _pieces(text: str, size: int, separators: tuple[str, ...]) -> Iterator[str]:
             gathered = part
     if gathered:
         yield gathered
-
-
-def _cleaned(text: str, rule: Document) -> str:
-    """``core/rag/cleaner/clean_processor.py``."""
-    text = text.replace("<|", "<").replace("|>", ">")
-    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe]", "", text)
-    rules = (rule.get("rules") or {}).get("pre_processing_rules") or []
-    wanted = {each["id"] for each in rules if each["enabled"]}
-    if "remove_extra_spaces" in wanted or rule["mode"] == "automatic":
-        text = re.sub(r"\n{3,}", "\n\n", text)
-        text = re.sub(r"[\t\f\r\x20\u00a0\u1680\u180e\u2000-\u200a\u202f\u205f\u3000]{2,}", " ", text)
-    if "remove_urls_emails" in wanted:
-        text = re.sub(r"[\w.+-]+@[\w-]+\.[\w.-]+|https?://\S+", "", text)
-    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,8 +55,10 @@ class Knowledge:
     Args:
         chunk_size: characters of a chunk at most.
         embedding_model: the name in Dify of a connected text-embedding model.
-        timeout: seconds for indexing what is new.
+        timeout: seconds for indexing what is new. What an earlier run sent and does not get on for a third
+            of them is sent again: with a killed worker went its work.
         progress: receives a line whenever something has changed.
+        report: receives a line about documents that stay out of the search.
         provider: of the embedding model, in three parts.
     """
 
@@ -68,6 +70,7 @@ class Knowledge:
     retrieval: Retrieval
     timeout: float = 900.0
     progress: Callable[[str], None] | None = field(default=None, repr=False)
+    report: Callable[[str], None] | None = field(default=None, repr=False)
     provider: str = PROVIDER
 
     @property
@@ -75,17 +78,19 @@ class Knowledge:
         return f"Index the knowledge {self.name}"
 
     def difference(self) -> str | None:
-        dataset = self.dify.datasets.find(self.name)
+        dataset = self._find()
         if dataset is None:
             return f"there is no dataset {self.name}"
-        differing = self._setting_differences(dataset)
-        if plan := str(self._plan(dataset)):
-            differing.append(plan)
-        return "; ".join(differing) or None
+        plan = self._plan(dataset)
+        for document in plan.set_aside:
+            if self.report:
+                state = "archived" if document.archived else "switched off"
+                self.report(f"{document.name} was {state} in Dify's console, so no version of it is searched")
+        return self._difference(dataset, plan)
 
     def apply(self) -> None:
         datasets = self.dify.datasets
-        dataset = datasets.find(self.name) or datasets.create(self.title, self.name, self._description)
+        dataset = self._find() or datasets.create(self.title, self.name, self._description)
         if self._setting_differences(dataset):
             self._demand_same_embedding(dataset)
             datasets.change(
@@ -99,8 +104,28 @@ class Knowledge:
             self._await(dataset, plan, batches)
         for outdated in plan.remove:
             datasets.remove(self.title, dataset, outdated)
-        if difference := self.difference():
+        dataset = datasets.require(self.name)
+        if difference := self._difference(dataset, self._plan(dataset)):
             raise DifyError(self.title, f"Dify accepted it, but {difference}")
+
+    def _find(self) -> Dataset | None:
+        """The dataset.
+
+        Raises:
+            DifyError: somebody else's has its name.
+        """
+        dataset = self.dify.datasets.find(self.name)
+        if dataset and MARK not in dataset.description:
+            raise DifyError(
+                self.title,
+                f"the dataset {self.name} ({dataset.id}) was made by hand, and its settings would be lost",
+                f'rename it in Dify\'s console, or have it taken over by adding "{MARK}" to its description',
+            )
+        return dataset
+
+    def _difference(self, dataset: Dataset, plan: DocumentPlan) -> str | None:
+        differing = self._setting_differences(dataset)
+        return "; ".join([*differing, *filter(None, [str(plan)])]) or None
 
     @property
     def _description(self) -> str:
@@ -135,12 +160,14 @@ class Knowledge:
     def _plan(self, dataset: Dataset) -> DocumentPlan:
         return plan_documents(self.documents, self.dify.datasets.documents(dataset))
 
-    def _await(self, dataset: Dataset, plan: DocumentPlan, batches: Sequence[str]) -> None:
+    def _await(self, dataset: Dataset, plan: DocumentPlan, batches: list[str]) -> None:
         wanted = {document.name for document in plan.add} | {each.name for each in plan.unfinished}
         leaving = {document.id for document in plan.remove}
+        earlier = {document.id for document in plan.unfinished}
         clock = self.dify.transport.clock
-        deadline = clock() + self.timeout
-        said = ""
+        moved = clock()
+        deadline = moved + self.timeout
+        said, reached = "", -1
         while True:
             there = [
                 document
@@ -148,19 +175,37 @@ class Knowledge:
                 if document.name in wanted and document.id not in leaving
             ]
             _demand_good(self.title, there, self.dify.transport.readable)
+            working = [document for document in there if document.status != "completed"]
             missing = wanted - {document.name for document in there if document.status == "completed"}
             if not missing:
                 return
-            states = sorted({document.status for document in there if document.name in missing})
+            states = sorted({document.status for document in working})
             line = f"{len(wanted) - len(missing)} of {len(wanted)} documents indexed, {', '.join(states)}"
             line += self._chunks(dataset, batches)
+            left = [document for document in working if document.id in earlier]
+            chunks = sum(self.dify.datasets.indexed_of(self.title, dataset, each) for each in left)
+            if (line, chunks) != (said, reached):
+                moved = clock()
             if line != said and self.progress:
                 self.progress(line)
-            said = line
-            if clock() >= deadline:
+            said, reached = line, chunks
+            if left and clock() >= moved + self.timeout / 3:
+                batches += self._sent_again(dataset, left)
+                earlier.clear()
+                deadline = clock() + self.timeout
+            elif clock() >= deadline:
                 advice = _WORKER_ADVICE if states == ["waiting"] else _INDEX_ADVICE
                 raise DifyError(self.title, f"after {self.timeout:.0f} s: {line}", advice)
             self.dify.transport.sleep(_POLL_PAUSE)
+
+    def _sent_again(self, dataset: Dataset, left: Sequence[StoredDocument]) -> Iterator[str]:
+        """Delete each first: Dify would give the new one its place, where a worker may be at it after all."""
+        wanted = {document.name: document for document in self.documents}
+        for document in left:
+            if self.progress:
+                self.progress(f"{document.name} stays {document.status}; sent again")
+            self.dify.datasets.remove(self.title, dataset, document)
+            yield self.dify.datasets.add(self.title, dataset, wanted[document.name], self.chunk_size)
 
     def _chunks(self, dataset: Dataset, batches: Sequence[str]) -> str:
         """How far what was sent in this run is."""
