@@ -7,6 +7,7 @@ from pyinfra.api import deploy
 
 from provision.domain.deployment import Deployment
 from provision.operations.asking import memory, question
+from provision.operations.dify_containers import running
 from provision.operations.endpoint import complete
 from provision.operations.handover import hand_over
 
@@ -19,6 +20,7 @@ def verify(deployment: Deployment) -> None:
     question(name="Ask the bot a question", deployment=deployment)
     if deployment.dify.knowledge.folders:
         memory(name="Ask it for what it is to know", deployment=deployment)
+    running(name="Find every container of Dify running", dify=deployment.dify)
     hand_over(name="Hand over link, address and key", deployment=deployment)
     complete(name="Everything is done")
 

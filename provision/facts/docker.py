@@ -133,6 +133,33 @@ class Running(FactBase[bool]):
         return bool(output)
 
 
+class Ill(FactBase[dict[str, str]]):
+    """Service of a project to what Docker says of its container, where that is no good.
+
+    One that ended with 0 has done its work. One that is only starting is well so far.
+    """
+
+    @staticmethod
+    def default() -> dict[str, str]:
+        return {}
+
+    def command(self, project: str) -> StringCommand:
+        return StringCommand(
+            "docker ps --all --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+            "--filter label=com.docker.compose.oneoff=False",
+            "--format '{{.Label \"com.docker.compose.service\"}} {{.State}} {{.Status}}' 2>/dev/null; true",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> dict[str, str]:
+        found = {}
+        for line in output:
+            service, state, status = line.split(" ", 2)
+            done = status.startswith("Exited (0)")
+            if "(unhealthy)" in status or not (state == "running" or done):
+                found[service] = status
+        return found
+
+
 class Restarts(FactBase[int]):
     """How often Docker has restarted a service's container because it ended; 0 without one."""
 

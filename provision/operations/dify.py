@@ -16,6 +16,8 @@ from provision.dify.errors import DifyError, LoginRefusedError
 from provision.dify.resources.base import Resource
 from provision.domain.settings import DifySettings, ModelRole
 from provision.keeper import KeeperUnavailableError
+from provision.operations.dify_containers import LAST_WORDS
+from provision.operations.dify_stack import compose_dir
 from provision.operations.failing import failure
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
@@ -62,10 +64,7 @@ def ready(*, settings: DifySettings) -> Commands:
         wait_until_ready(dify, settings.start_timeout, waiting=host.log)
         version = dify.version
     except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
-        yield StringCommand(
-            "{ docker compose ps --all; docker compose logs --tail 15 api nginx; } >&2; true",
-            _chdir=f"{settings.folder}/docker",
-        )
+        yield StringCommand("{", LAST_WORDS, "} >&2; true", _chdir=compose_dir(settings))
         yield failure(
             "Wait for Dify", str(error), advice="The lines above are its containers and their last words"
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pyinfra import host
+from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand, operation
 
+from provision import progress
 from provision.domain import compose
 from provision.domain.settings import DifySettings
-from provision.facts.docker import ComposeStack, ComposeVersion, OtherFolders
+from provision.facts.docker import ComposeStack, ComposeVersion, Ill, OtherFolders
 from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.watched import watched
@@ -84,3 +85,25 @@ def up(*, dify: DifySettings) -> Commands:
         stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
     if compose.nginx_is_stale(stack.containers, stack.door):
         yield StringCommand("docker compose restart nginx", _chdir=folder)
+
+
+@operation()
+def running(*, dify: DifySettings) -> Commands:
+    """Find every container running: one that ends again and again is told by nothing else.
+
+    Args:
+        dify: the folder.
+    """
+    if not state.is_executing:
+        host.noop("looked at when the deploy runs")
+        return
+    ill = host.get_fact(Ill, project=project(host, dify))
+    if ill:
+        said = ", ".join(f"{service}: {status}" for service, status in sorted(ill.items()))
+        progress.not_done["containers"] = (
+            f"not every container of Dify runs ({said}); see `docker compose logs {' '.join(sorted(ill))}` "
+            f"in {compose_dir(dify)} on {host.name}"
+        )
+    host.noop("not every container runs" if ill else "every container runs")
+    return
+    yield

@@ -12,6 +12,7 @@ from provision.facts.docker import Restarts
 from provision.keeper import KeeperUnavailableError
 from provision.operations.asking import ask
 from provision.operations.dify import client, meet_again
+from provision.operations.dify_containers import LAST_WORDS
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.steps import StepError, run_visibly
 
@@ -49,6 +50,6 @@ def _last_words(host: Host, deployment: Deployment) -> None:
     inside = StringCommand("cd", QuoteString(compose_dir(deployment.dify)), "&&")
     run_visibly(
         host,
-        StringCommand(inside, "docker compose ps --all && docker compose logs --tail 20 api nginx; true"),
+        StringCommand(inside, "{", LAST_WORDS, "}; true"),
         "reading the last words of Dify",
     )

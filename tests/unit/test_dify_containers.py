@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.facts.docker import OtherFolders
+from provision.facts.docker import Ill, OtherFolders
 from provision.operations.dify_containers import LAST_WORDS, PULL
 
 
@@ -83,3 +83,25 @@ def test_the_last_words_are_those_of_what_does_not_run(docker: Path) -> None:
     asked = Path(f"{docker}.asked").read_text().splitlines()
     assert asked[0] == "compose ps --all"
     assert asked[-1] == "compose logs --tail 15 api nginx redis sandbox worker"
+
+
+def test_what_ends_again_and_again_is_ill(docker: Path) -> None:
+    lines = [
+        "api running Up 3 hours",
+        "db running Up 3 hours (healthy)",
+        "init exited Exited (0) 3 hours ago",
+        "web running Up 2 seconds (health: starting)",
+        "worker restarting Restarting (1) 5 seconds ago",
+        "redis running Up 3 hours (unhealthy)",
+        "sandbox exited Exited (137) 2 hours ago",
+        "nginx created Created",
+    ]
+    answers(docker, "\n".join(f"echo '{line}'" for line in lines))
+    fact = Ill()
+    done = ran(str(fact.command("docker").get_raw_value()))
+    assert fact.process(done.stdout.splitlines()) == {
+        "worker": "Restarting (1) 5 seconds ago",
+        "redis": "Up 3 hours (unhealthy)",
+        "sandbox": "Exited (137) 2 hours ago",
+        "nginx": "Created",
+    }
