@@ -22,6 +22,7 @@ from provision.domain.unfinished import Unfinished
 from provision.facts.backup import Backups, VolumePlace
 from provision.facts.hardware import FreeSpace
 from provision.operations.backup import digest, manifest_of
+from provision.operations.backup_parts import require_movable
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, fail, program, run, run_visibly
@@ -145,13 +146,15 @@ def restore(host: Host, dify: DifySettings, manifest: Manifest) -> None:
         ):
             raise StepError(problem)
     places = _places(host, dify, manifest)
+    require_movable(host, places)
     words = (
         word
         for part, place in zip(manifest.parts, places, strict=True)
         for word in (part.file, part.sha256, part.member, place)
     )
     backup = f"{dify.backup.folder}/{manifest.name}"
-    run_visibly(host, program("put_back.sh", backup, project(host, dify), *words), "putting back")
+    where = (project(host, dify), compose_dir(dify))
+    run_visibly(host, program("put_back.sh", backup, *where, *words), "putting back")
 
 
 def discard(host: Host, dify: DifySettings, manifest: Manifest) -> None:
