@@ -1,66 +1,73 @@
-# Puts a backup back: containers of the project go, each part takes its place again, and what was there is
+# Puts a backup back: containers of the installation go, each part takes its place again, and what was there is
 # kept beside it as PATH.replaced. It runs on the host as one program; a run that was killed is run again.
 #
-#   put_back.sh BACKUP PROJECT [FILE SHA256 MEMBER PATH]...
+#   put_back.sh BACKUP PROJECT COMPOSE_FOLDER [FILE MEMBER PATH]...
 #
-# MEMBER is what the packed folder or file is called in FILE, PATH where it belongs.
+# FILE has been compared with the manifest's SHA-256. MEMBER is what the packed folder or file is called in it,
+# PATH where it belongs.
 set -euo pipefail
 trap '' HUP PIPE
 
-backup=$1 project=$2
-shift 2
+backup=$1 project=$2 folder=$3
+shift 3
+parts=("$@")
 
 say() { echo "$*" || true; }
 
 exec 9>"${backup%/*}/.lock"
 flock 9
 
-check() {
-    while [ $# -gt 0 ]; do
-        say "checking $1"
-        if [ "$(sha256sum <"$backup/$1" | cut -d' ' -f1)" != "$2" ]; then
-            echo "$backup/$1 is damaged: its SHA-256 is not the manifest's" >&2
-            exit 1
-        fi
-        shift 4
-    done
+# What was unpacked and has not come to its place would only fill the disk that Dify needs.
+at_the_end() {
+    local status=$? i
+    [ "$status" = 0 ] || for ((i = 2; i < ${#parts[@]}; i += 3)); do rm -rf "${parts[i]}.restored"; done
+    exit "$status"
 }
+trap at_the_end EXIT
 
 unpack() {
     while [ $# -gt 0 ]; do
-        say "unpacking $4, $(du -sm -- "$backup/$1" | cut -f1) MB packed"
-        rm -rf "$4.restored"
-        mkdir -p "$(dirname -- "$4")"
-        mkdir -m 700 "$4.restored"
-        tar --extract --gzip --numeric-owner --same-permissions --directory "$4.restored" --file "$backup/$1"
-        shift 4
+        say "unpacking $3, $(du -sm -- "$backup/$1" | cut -f1) MB packed"
+        rm -rf "$3.restored"
+        mkdir -p "$(dirname -- "$3")"
+        mkdir -m 700 "$3.restored"
+        tar --extract --gzip --numeric-owner --same-permissions --directory "$3.restored" --file "$backup/$1"
+        shift 3
     done
 }
 
+# Other folders may have a project of the same name, which compose takes from a folder's own.
+own_containers() {
+    local id at
+    docker ps --all --filter "label=com.docker.compose.project=$project" \
+        --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}' |
+        while read -r id at; do
+            if [ "$at" = "$folder" ] || [ "$at" -ef "$folder" ]; then echo "$id"; fi
+        done
+}
+
+# The networks stay: others may have joined them, and compose takes them again.
 remove_containers() {
-    local filter=label=com.docker.compose.project=$project containers networks
-    containers=$(docker ps --all --quiet --filter "$filter")
-    networks=$(docker network ls --quiet --filter "$filter")
+    local containers
+    containers=$(own_containers)
     [ -z "$containers" ] || docker stop --time 30 $containers >/dev/null
     [ -z "$containers" ] || docker rm --force $containers >/dev/null
-    [ -z "$networks" ] || docker network rm $networks >/dev/null
 }
 
 exchange() {
     while [ $# -gt 0 ]; do
         # With a .replaced there, what is in its place is from a run of this that was killed.
-        if [ -e "$4.replaced" ]; then
-            rm -rf "$4"
-        elif [ -e "$4" ]; then
-            mv -T "$4" "$4.replaced"
+        if [ -e "$3.replaced" ]; then
+            rm -rf "$3"
+        elif [ -e "$3" ]; then
+            mv -T "$3" "$3.replaced"
         fi
-        mv -T "$4.restored/$3" "$4"
-        rmdir "$4.restored"
-        shift 4
+        mv -T "$3.restored/$2" "$3"
+        rmdir "$3.restored"
+        shift 3
     done
 }
 
-check "$@"
 unpack "$@" # before anything stops
 say "stopping Dify and removing its containers"
 remove_containers

@@ -6,30 +6,29 @@ from collections.abc import Iterable
 
 from pyinfra.api import Host
 
-from provision.domain.backup import parts
 from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
-from provision.facts.backup import ProjectMounts
 from provision.facts.hardware import FolderSizes, FreeSpace
-from provision.operations.dify_stack import project
+from provision.operations.backup_parts import examined, require_changeable
 from provision.operations.steps import StepError
 
 # Beside each part's place: what is being unpacked, and what was there before.
 RESTORED, REPLACED = ".restored", ".replaced"
 
 
-def require_room_to_go_back(host: Host, dify: DifySettings) -> None:
-    """See whether a backup and, if need be, its unpacked parts have room beside the installation.
+def require_way_back(host: Host, dify: DifySettings) -> None:
+    """See whether a backup, once made, could be put back: there is room for both, and nothing stands fast.
 
     How small a backup gets is not known before, so as much as it is of is reckoned.
 
     Raises:
         StepError: they have not.
     """
-    mounts = host.get_fact(ProjectMounts, project=project(host, dify))
-    wanted = parts(dify.folder, mounts)
-    sizes = {part.source: host.get_fact(FolderSizes, folders=[part.source]) for part in wanted}
-    back = [Need("the way back", path, size, (path + REPLACED,)) for path, size in sizes.items()]
+    wanted, sizes = examined(host, dify)
+    require_changeable(host, dify, wanted)
+    back = [
+        Need("the way back", part.source, sizes[part.source], (part.source + REPLACED,)) for part in wanted
+    ]
     packed = Need("the backup", dify.backup.folder, sum(sizes.values()))
     require_room(host, [packed, *back], "set dify.backup.folder to another disk")
 

@@ -21,7 +21,7 @@ from provision.operations.failing import failure
 from provision.operations.proving import Failure, proven
 from provision.operations.release import clear_away, is_ready, make_ready, take_its_place
 from provision.operations.restore import exchange, kept, start
-from provision.operations.room import require_room_to_go_back
+from provision.operations.room import require_way_back
 from provision.operations.steps import LOST, StepError, fail
 from provision.operations.unfinished import forget, note, noted
 from provision.remote_file import read
@@ -157,7 +157,7 @@ def _make_ready(state: State, host: Host, wanted: Wanted) -> bool:
     before = host.get_fact(CheckedOutTag, path=wanted.deployment.dify.folder)
     try:
         make_ready(host, wanted.deployment, before, wanted.version)
-        require_room_to_go_back(host, wanted.deployment.dify)
+        require_way_back(host, wanted.deployment.dify)
     except StepError as error:
         return fail(host, f"{STEP}: {error}. Nothing of the running Dify was touched")
     except LOST as error:
