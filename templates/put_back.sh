@@ -1,19 +1,28 @@
-# Puts a backup back: containers of the project go, each part takes its place again, and what was there is
+# Puts a backup back: containers of the installation go, each part takes its place again, and what was there is
 # kept beside it as PATH.replaced. It runs on the host as one program; a run that was killed is run again.
 #
-#   put_back.sh BACKUP PROJECT [FILE SHA256 MEMBER PATH]...
+#   put_back.sh BACKUP PROJECT COMPOSE_FOLDER [FILE SHA256 MEMBER PATH]...
 #
 # MEMBER is what the packed folder or file is called in FILE, PATH where it belongs.
 set -euo pipefail
 trap '' HUP PIPE
 
-backup=$1 project=$2
-shift 2
+backup=$1 project=$2 folder=$3
+shift 3
+parts=("$@")
 
 say() { echo "$*" || true; }
 
 exec 9>"${backup%/*}/.lock"
 flock 9
+
+# What was unpacked and has not come to its place would only fill the disk that Dify needs.
+at_the_end() {
+    local status=$? i
+    [ "$status" = 0 ] || for ((i = 3; i < ${#parts[@]}; i += 4)); do rm -rf "${parts[i]}.restored"; done
+    exit "$status"
+}
+trap at_the_end EXIT
 
 check() {
     while [ $# -gt 0 ]; do
@@ -37,13 +46,22 @@ unpack() {
     done
 }
 
+# Other folders may have a project of the same name, which compose takes from a folder's own.
+own_containers() {
+    local id at
+    docker ps --all --filter "label=com.docker.compose.project=$project" \
+        --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}' |
+        while read -r id at; do
+            if [ "$at" = "$folder" ] || [ "$at" -ef "$folder" ]; then echo "$id"; fi
+        done
+}
+
+# The networks stay: others may have joined them, and compose takes them again.
 remove_containers() {
-    local filter=label=com.docker.compose.project=$project containers networks
-    containers=$(docker ps --all --quiet --filter "$filter")
-    networks=$(docker network ls --quiet --filter "$filter")
+    local containers
+    containers=$(own_containers)
     [ -z "$containers" ] || docker stop --time 30 $containers >/dev/null
     [ -z "$containers" ] || docker rm --force $containers >/dev/null
-    [ -z "$networks" ] || docker network rm $networks >/dev/null
 }
 
 exchange() {

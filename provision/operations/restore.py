@@ -208,7 +208,8 @@ def exchange(
         for word in (part.file, part.sha256, part.member, place)
     )
     backup = f"{dify.backup.folder}/{manifest.name}"
-    run_visibly(host, program("put_back.sh", backup, project(host, dify), *words), "putting back")
+    where = (project(host, dify), compose_dir(dify))
+    run_visibly(host, program("put_back.sh", backup, *where, *words), "putting back")
     keeper.forget()
     return note(host, replace(unfinished, phase="proving"))
 

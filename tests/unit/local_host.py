@@ -14,28 +14,69 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from provision.domain.settings import BackupSettings, DifySettings
 
-# What a deploy asks of Docker, over a folder instead of an engine: "containers" holds the names of those
-# that exist, "running" of those that run. A file "fail" with a word of the arguments in it makes that fail.
-DOCKER = """#!/bin/bash
+# What a deploy asks of Docker, over a folder instead of an engine: "containers" holds the names of Dify's
+# that exist, "running" of those that run, "folder" where compose was called for them; "others" has lines of
+# NAME PROJECT FOLDER. A file "fail" with a word of the arguments in it makes that fail.
+DOCKER = r"""#!/bin/bash
 cd "$DOCKER_STATE" || exit 99
 echo "$*" >>calls
 if [ -s fail ] && [[ " $* " == *" $(cat fail) "* ]]; then echo "no ${1} today" >&2; exit 1; fi
+
+ps_() { # as each of --filter says, in the words of --format
+    local which=running filters=() format='{{.ID}}' name project folder filter
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --all) which=containers ;;
+        --filter) filters+=("$2"); shift ;;
+        --format) format=$2; shift ;;
+        --quiet) ;;
+        *) echo "what is docker ps $1?" >&2; exit 97 ;;
+        esac
+        shift
+    done
+    folder=$(cat folder 2>/dev/null || echo "${PWD%/*}/dify/docker")
+    { sed "s|$| docker $folder|" "$which" 2>/dev/null; cat others 2>/dev/null; } |
+        while read -r name project folder; do
+            for filter in "${filters[@]}"; do
+                case ${filter#label=com.docker.compose.} in
+                "project=$project" | "project.working_dir=$folder" | oneoff=False) ;;
+                *) continue 2 ;;
+                esac
+            done
+            line=${format//'{{.ID}}'/$name}
+            echo "${line//'{{.Label "com.docker.compose.project.working_dir"}}'/$folder}"
+        done
+}
+
+without() { # FILE NAME...: the lines of a file whose first word is none of the names
+    local file=$1 name
+    shift
+    [ -e "$file" ] || return 0
+    for name; do awk -v gone="$name" '$1 != gone' "$file" >rest; cat rest >"$file"; done
+    [ -s "$file" ] || rm "$file"
+}
+
 case " $* " in
 *" volume create "*) mkdir -p "volumes/${!#}/_data" ;;
+*" volume inspect "*"{{json .}}"*)
+    [ -d "volumes/${!#}" ] || { echo "no such volume" >&2; exit 1; }
+    if [ -e "volumes/${!#}/json" ]; then cat "volumes/${!#}/json"; else
+        echo "{\"Driver\": \"local\", \"Options\": null, \"Mountpoint\": \"$PWD/volumes/${!#}/_data\"}"
+    fi ;;
 *" volume inspect "*) [ -d "volumes/${!#}/_data" ] && echo "$PWD/volumes/${!#}/_data" ;;
 *" compose "*"ps "*) cat running 2>/dev/null ;;
 *" compose "*"stop "*) rm -f running ;;
-*" compose "*"start "*) cp containers running ;;
+*" compose "*"up "*"--no-recreate "*) cp containers running ;;
 *" compose "*"up "*)
     grep -o 'image: .*' "$OLDPWD/docker-compose.yaml" | cut -d' ' -f2 >containers
+    echo "$OLDPWD" >folder
     cp containers running ;;
+*" compose "*"config "*"--format json "*) cat definition 2>/dev/null || echo '{"services": {}}' ;;
 *" compose "*"pull "* | *" compose "*"config "*) ;;
-*" ps "*) cat containers 2>/dev/null ;;
+" ps "*) ps_ "${@:2}" ;;
 *" inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
-*" inspect "*) for each in $(cat containers); do echo "api $each sha256:$each"; done ;;
-*" stop "*) rm -f running ;;
-*" rm --force "*) rm -f containers running ;;
-*" network ls "*) ;;
+" stop --time 30 "*) without running "${@:4}" ;;
+" rm --force "*) for each in containers running others; do without "$each" "${@:3}"; done ;;
 *) echo "what is docker $*?" >&2; exit 98 ;;
 esac
 exit 0
@@ -131,6 +172,10 @@ class LocalHost:
     def mounts(self, *mounts: dict[str, Any]) -> None:
         """Give the project's containers these mounts."""
         (self.docker / "mounts").write_text(json.dumps(mounts) + "\n")
+
+    def defines(self, **definition: Any) -> None:
+        """Have compose read this in Dify's files."""
+        (self.docker / "definition").write_text(json.dumps({"services": {}, **definition}) + "\n")
 
     def fail(self, word: str) -> None:
         """Have Docker fail at what has this word among its arguments."""
