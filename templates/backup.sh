@@ -3,8 +3,8 @@
 #
 #   backup.sh STAGED COMPOSE_FOLDER start|leave NAME PATH [NAME PATH]...
 #
-# STAGED receives NAME.tar.gz for each PATH that exists, then "packed": lines of NAME, SHA-256, its bytes and
-# those it was packed from, and "downtime SECONDS". With "leave" Dify stays stopped, unless something fails.
+# STAGED receives NAME.tar.gz for each PATH, then "packed": lines of NAME, SHA-256 and bytes, and "downtime
+# SECONDS". With "leave" Dify stays stopped, unless something fails.
 set -euo pipefail
 umask 077
 trap '' HUP PIPE
@@ -13,7 +13,6 @@ staged=$1 folder=$2 afterwards=$3
 shift 3
 
 say() { echo "$*" || true; }
-megabytes() { du -sm -- "$1" | cut -f1; }
 compose() { (cd "$folder" && docker compose --progress quiet "$@"); }
 
 mkdir -p "${staged%/*}"
@@ -25,12 +24,12 @@ note=$staged.stopped
 rm -rf "$staged"
 mkdir "$staged"
 downtime=0
-declare -A bytes
 
 start_again() {
     [ -e "$note" ] || return 0
     say "starting Dify"
-    compose start
+    # Not "start", which starts nothing when one service has no container.
+    compose up --detach --no-recreate || return 1
     downtime=$(($(date +%s) - $(cat "$note")))
     rm "$note"
     say "Dify was stopped for $downtime s"
@@ -40,33 +39,35 @@ at_the_end() {
     local status=$?
     trap - EXIT
     [ -z "$telling" ] || kill "$telling" 2>/dev/null || true
-    [ "$status" = 0 ] || start_again || true
+    if [ "$status" != 0 ]; then
+        rm -rf "$staged" # on a full disk Dify could not write
+        start_again ||
+            echo "Dify is stopped, and could not be started: cd $folder && docker compose up --detach" >&2
+    fi
     exit "$status"
 }
 trap at_the_end EXIT
 
-if [ -n "$(compose ps --quiet --status running)" ]; then
+running=$(compose ps --quiet --status running --status restarting)
+if [ -n "$running" ]; then
     say "stopping Dify"
     date +%s >"$note"
     compose stop --timeout 30
 fi
 
 while [ $# -gt 0 ]; do
-    if [ -e "$2" ]; then
-        say "packing $2, $(megabytes "$2") MB"
-        bytes[$1]=$(du -sB1 -- "$2" | cut -f1)
-        # Fast rather than small: Dify is stopped meanwhile.
-        tar --create --numeric-owner --sparse --directory "$(dirname -- "$2")" -- "$(basename -- "$2")" |
-            gzip --fast >"$staged/$1.tar.gz" &
-        packing=$!
-        while sleep 5 >/dev/null 2>&1 9>&- && kill -0 "$packing" 2>/dev/null; do
-            say "packed so far: $(megabytes "$staged/$1.tar.gz") MB"
-        done &
-        telling=$!
-        wait "$packing"
-        kill "$telling" 2>/dev/null || true
-        telling=
-    fi
+    say "packing $2"
+    # Fast rather than small: Dify is stopped meanwhile.
+    tar --create --numeric-owner --sparse --directory "$(dirname -- "$2")" -- "$(basename -- "$2")" |
+        gzip --fast >"$staged/$1.tar.gz" &
+    packing=$!
+    while sleep 5 >/dev/null 2>&1 9>&- && kill -0 "$packing" 2>/dev/null; do
+        say "packed so far: $(du -sm -- "$staged/$1.tar.gz" | cut -f1) MB"
+    done &
+    telling=$!
+    wait "$packing"
+    kill "$telling" 2>/dev/null || true
+    telling=
     shift 2
 done
 
@@ -79,8 +80,7 @@ fi
 say "adding up what was packed"
 cd "$staged"
 for file in *.tar.gz; do
-    name=${file%.tar.gz}
-    echo "$name $(sha256sum <"$file" | cut -d' ' -f1) $(stat -c %s "$file") ${bytes[$name]}"
+    echo "${file%.tar.gz} $(sha256sum <"$file" | cut -d' ' -f1) $(stat -c %s "$file")"
 done >packed.new
 echo "downtime $downtime" >>packed.new
 sync

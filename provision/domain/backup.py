@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Literal
@@ -16,9 +16,16 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 GB = 1000**3
 
-# What hands the bot over lies beside the secrets; without it the next run would write it anew.
-OURS = {"secrets": FOLDER, "api-key": f"{ETC}/api-key", "handover": f"{ETC}/handover.md"}
+# What hands the bot over lies beside the secrets; without it the next run would write it anew. Not all of it
+# has to be there yet.
+OURS = {
+    "secrets": FOLDER,
+    "api-key": f"{ETC}/api-key",
+    "api-keys": f"{ETC}/api-keys",
+    "handover": f"{ETC}/handover.md",
+}
 INSTALLATION = "installation"
+COUNTING_MINUTES = 15  # until it is given up to count what a path holds
 
 # Mounted by some from the machine, and no state of Dify's.
 _MACHINE = ("/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var/run")  # noqa: S108 - compared
@@ -31,7 +38,8 @@ class Mount:
     """What a container of the project has mounted from outside.
 
     Attributes:
-        source: its path on the host; for a volume where Docker keeps it.
+        source: its path on the host, without links; for a volume where Docker keeps it, empty when that is no
+            folder.
         volume: name of the volume, empty for a bind mount.
     """
 
@@ -88,14 +96,12 @@ class Manifest:
         name: the backup's, which begins with its time.
         version: the tag of the clone, ``?`` for a work tree on none.
         downtime: seconds that Dify was stopped for it; 0 when it was not running.
-        images: service to the image that it ran, with its id: floating tags move on.
         parts: the files.
     """
 
     name: str
     version: str
     downtime: int
-    images: Mapping[str, str] = field(default_factory=dict)
     parts: Sequence[Packed] = ()
 
     @property
@@ -120,6 +126,7 @@ def read_manifest(text: str) -> Manifest:
         values = json.loads(text)
         if values.pop("format") != FORMAT:
             raise ValueError("another format")
+        values.pop("images", None)  # told by older ones, and never asked for
         parts = [Packed(**part) for part in values.pop("parts")]
         manifest = Manifest(**values, parts=parts)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -189,15 +196,36 @@ def _within(path: str, folders: Iterable[str]) -> bool:
     return any(PurePosixPath(path).is_relative_to(folder) for folder in folders)
 
 
-def expired(names: Iterable[str], keep: int, needed: Collection[str] = ()) -> list[str]:
+def expired(names: Iterable[str], keep: int) -> list[str]:
     """The backups that are too many, oldest first.
 
     Args:
         names: of complete backups, in any order.
         keep: how many of the newest stay.
-        needed: these stay whatever their age.
     """
-    return [name for name in sorted(names)[:-keep] if name not in needed]
+    return sorted(names)[:-keep]
+
+
+def unpackable(wanted: Iterable[Part], sizes: Mapping[str, int | None]) -> Iterator[str]:
+    """Why parts cannot be packed; only what is ours may be missing.
+
+    Args:
+        sizes: path to bytes, ``None`` where they could not be counted; those that do not exist are left out.
+    """
+    for part in wanted:
+        if part.source in sizes:
+            if sizes[part.source] is None:
+                yield f"what {part.source} holds could not be counted within {COUNTING_MINUTES} minutes"
+        elif part.volume:
+            yield (
+                f"the volume {part.volume} is in no folder of this host (another driver, options, or Docker "
+                "Desktop): have the override mount a folder in its place"
+            )
+        elif part.name not in OURS:
+            yield (
+                f"{part.source}, which Dify has mounted, is not there; mount its disk, start Dify once, or "
+                "take it out of the override"
+            )
 
 
 def no_room(size: int, free: int, mount: str, remedy: str) -> Iterator[str]:

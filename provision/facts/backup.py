@@ -3,54 +3,87 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.backup import MANIFEST, Mount, is_name
+from provision.domain.backup import COUNTING_MINUTES, MANIFEST, Mount, is_name
+from provision.templates import text
 
 
-def _of_project(project: str, inspect: str) -> StringCommand:
-    return StringCommand(
-        "docker ps --all --quiet --filter label=com.docker.compose.oneoff=False --filter",
-        QuoteString(f"label=com.docker.compose.project={project}"),
-        "2>/dev/null | xargs -r docker inspect --format", QuoteString(inspect), "2>/dev/null; true",
-    )  # fmt: skip
-
-
-class ProjectMounts(FactBase[list[Mount]]):
-    """What the containers of a compose project have mounted."""
+class ProjectMounts(FactBase[list[Mount] | None]):
+    """What a compose project has mounted; ``None`` where compose cannot read it, or no Docker answers."""
 
     @staticmethod
-    def default() -> list[Mount]:
-        return []
+    def default() -> None:
+        return None
 
-    def command(self, project: str) -> StringCommand:
-        return _of_project(project, "{{json .Mounts}}")
+    def command(self, clone: str, project: str) -> StringCommand:
+        return StringCommand(
+            "python3 -c", QuoteString(text("templates/dify_mounts.py")), QuoteString(clone),
+            QuoteString(project), "2>/dev/null; true",
+        )  # fmt: skip
 
-    def process(self, output: list[str]) -> list[Mount]:
-        return [
-            Mount(each["Type"], each["Source"], each["RW"], each.get("Name", ""))
-            for line in output
-            for each in json.loads(line)
-            if each["Type"] in ("bind", "volume")
-        ]
+    def process(self, output: list[str]) -> list[Mount] | None:
+        return [Mount(**each) for each in json.loads(output[-1])] if output else None
 
 
-class ProjectImages(FactBase[dict[str, str]]):
-    """Service to the image that its container was made from, with the image's id."""
+class PathSizes(FactBase[dict[str, int | None]]):
+    """Bytes that a path holds, ``None`` where counting takes too long; those that exist."""
 
     @staticmethod
-    def default() -> dict[str, str]:
+    def default() -> dict[str, int | None]:
         return {}
 
-    def command(self, project: str) -> StringCommand:
-        return _of_project(
-            project, '{{index .Config.Labels "com.docker.compose.service"}} {{.Config.Image}} {{.Image}}'
-        )
+    def command(self, paths: Sequence[str]) -> StringCommand:
+        return StringCommand(
+            "for path in", *map(QuoteString, paths), '; do [ -e "$path" ] || continue;',
+            f'size=$(timeout {COUNTING_MINUTES}m du -sB1 -- "$path" 2>/dev/null | cut -f1);',
+            'echo "${size:-?} $path"; done; true',
+        )  # fmt: skip
 
-    def process(self, output: list[str]) -> dict[str, str]:
-        return dict(sorted((line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in output))
+    def process(self, output: list[str]) -> dict[str, int | None]:
+        pairs = (line.split(" ", 1) for line in output)
+        return {path: int(size) if size.isdecimal() else None for size, path in pairs}
+
+
+class Immovable(FactBase[list[str]]):
+    """What keeps paths from being renamed, in words: links, and mount points at a path or below it."""
+
+    @staticmethod
+    def default() -> list[str]:
+        return []
+
+    def command(self, paths: Sequence[str]) -> StringCommand:
+        listed = [QuoteString(path) for path in paths]
+        return StringCommand(
+            "for path in", *listed, '; do [ ! -L "$path" ] || echo "$path is a link"; done;',
+            "findmnt --noheadings --list --output TARGET 2>/dev/null | while IFS= read -r at; do",
+            "for path in", *listed, '; do case $at/ in "$path"/*) echo "$at is a mount point";; esac; done;',
+            "done; true",
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> list[str]:
+        return list(dict.fromkeys(output))
+
+
+class LinkedFolders(FactBase[list[str]]):
+    """Folders of a clone's commit that are links in its work tree: git makes folders of them again."""
+
+    @staticmethod
+    def default() -> list[str]:
+        return []
+
+    def command(self, clone: str) -> StringCommand:
+        return StringCommand(
+            "cd", QuoteString(clone), "2>/dev/null || exit 0;",
+            "git -c safe.directory=* -c core.quotePath=false ls-tree -r -d --name-only HEAD 2>/dev/null |",
+            'while IFS= read -r path; do [ ! -L "$path" ] || echo "$path"; done',
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> list[str]:
+        return list(output)
 
 
 @dataclass(frozen=True)
@@ -58,11 +91,11 @@ class PackedFiles:
     """What a backup's program has packed.
 
     Attributes:
-        files: name to SHA-256, bytes, and bytes of what was packed.
+        files: name to SHA-256 and bytes.
         downtime: seconds that Dify was stopped; ``None`` when the program did not come to its end.
     """
 
-    files: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    files: dict[str, tuple[str, int]] = field(default_factory=dict)
     downtime: int | None = None
 
 
@@ -82,8 +115,8 @@ class PackedParts(FactBase[PackedFiles]):
             match line.split():
                 case ["downtime", seconds]:
                     downtime = int(seconds)
-                case [name, sha256, size, unpacked]:
-                    files[name] = (sha256, int(size), int(unpacked))
+                case [name, sha256, size]:
+                    files[name] = (sha256, int(size))
         return PackedFiles(files, downtime)
 
 

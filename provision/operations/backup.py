@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import time
-from collections.abc import Collection, Generator
+from collections.abc import Generator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,17 +19,17 @@ from provision.domain.backup import (
     MANIFEST,
     Manifest,
     Packed,
+    Part,
     expired,
+    is_name,
     name_of,
-    no_room,
-    parts,
     read_manifest,
 )
 from provision.domain.settings import DifySettings
-from provision.facts.backup import Backups, PackedParts, ProjectImages, ProjectMounts
+from provision.facts.backup import Backups, PackedParts
 from provision.facts.git import CheckedOutTag
-from provision.facts.hardware import FolderSizes, FreeSpace
-from provision.operations.dify_stack import compose_dir, project
+from provision.operations.backup_parts import examined, require_changeable
+from provision.operations.dify_stack import compose_dir
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, fail, program, put_text, run, run_visibly
 from provision.remote_file import read
@@ -49,20 +50,12 @@ def taken(*, dify: DifySettings) -> Commands:
     if not host.get_fact(File, path=f"{compose_dir(dify)}/.env"):
         yield failure(STEP, f"there is no {compose_dir(dify)}/.env", advice="Is dify.folder right?")
         return
-    if problem := next(_problems(host, dify), None):
-        yield failure(STEP, problem, advice="Nothing was stopped")
+    try:
+        examined(host, dify)
+    except StepError as error:
+        yield failure(STEP, str(error), advice="Nothing was stopped")
         return
     yield FunctionCommand(_take, (dify,), {})
-
-
-def _problems(host: Host, dify: DifySettings) -> Generator[str, None, None]:
-    """What speaks against a backup; nothing has been stopped yet."""
-    mounts = host.get_fact(ProjectMounts, project=project(host, dify))
-    wanted = parts(dify.folder, mounts)
-    space = host.get_fact(FreeSpace, path=dify.backup.folder)
-    if space:
-        size = host.get_fact(FolderSizes, folders=[part.source for part in wanted])
-        yield from no_room(size, space.free, space.mount, "set dify.backup.folder to a larger disk")
 
 
 def _take(state: State, host: Host, dify: DifySettings) -> bool:
@@ -85,17 +78,15 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
 
     Args:
         dify: the installation, and where its backups go.
-        leave_stopped: Dify is not started again, unless something fails.
+        leave_stopped: Dify is not started again, unless something fails; another release takes its place.
 
     Raises:
         StepError: it could not be made; an incomplete one is no backup.
     """
-    for problem in _problems(host, dify):
-        raise StepError(problem)
-    mounts = host.get_fact(ProjectMounts, project=project(host, dify))
-    wanted = parts(dify.folder, mounts)
+    wanted, sizes = examined(host, dify)
+    if leave_stopped:
+        require_changeable(host, dify, wanted)
     version = host.get_fact(CheckedOutTag, path=dify.folder)
-    images = host.get_fact(ProjectImages, project=project(host, dify))
     folder, staged = dify.backup.folder, f"{dify.backup.folder}/{STAGED}"
     run(host, StringCommand("install -d -m 700", QuoteString(folder)), f"making {folder}")
     run_visibly(
@@ -106,16 +97,27 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
         ),
         "backing up",
     )  # fmt: skip
+    try:
+        return _named(host, dify, wanted, sizes, version)
+    except StepError:
+        run(host, StringCommand("rm -rf", QuoteString(staged)), f"removing {staged}")
+        raise
+
+
+def _named(
+    host: Host, dify: DifySettings, wanted: Sequence[Part], sizes: Mapping[str, int], version: str
+) -> Manifest:
+    """Make a backup of what was packed: with its manifest, and its name."""
+    folder, staged = dify.backup.folder, f"{dify.backup.folder}/{STAGED}"
     found = host.get_fact(PackedParts, folder=staged)
-    packed = [
-        Packed(part.name, part.source, part.volume, *found.files[part.name])
-        for part in wanted
-        if part.name in found.files
-    ]
-    if found.downtime is None or not packed or packed[0].source != dify.folder:
+    if found.downtime is None or found.files.keys() != {part.name for part in wanted}:
         raise StepError(f"{staged} is not what was to be packed")
+    packed = [
+        Packed(part.name, part.source, part.volume, *found.files[part.name], sizes[part.source])
+        for part in wanted
+    ]
     name = _new_name(host, folder, version)
-    manifest = Manifest(name, version, found.downtime, images, packed)
+    manifest = Manifest(name, version, found.downtime, packed)
     put_text(host, manifest.text(), f"{staged}/{MANIFEST}")
     place = StringCommand(QuoteString(staged), QuoteString(f"{folder}/{name}"))
     run(
@@ -151,16 +153,15 @@ def manifest_of(host: Host, folder: str, name: str) -> Manifest:
 
 
 @operation()
-def thinned_out(*, dify: DifySettings, needed: Collection[str] = ()) -> Commands:
+def thinned_out(*, dify: DifySettings) -> Commands:
     """Remove the oldest backups, so that as many stay as the settings say.
 
     Args:
         dify: where the backups are, and how many stay.
-        needed: names of those that stay whatever their age.
     """
     folder = dify.backup.folder
     names = host.get_fact(Backups, folder=folder)
-    gone = expired(names, dify.backup.keep, needed)
+    gone = expired(names, dify.backup.keep)
     if not gone:
         host.noop(f"no more than {dify.backup.keep} backups")
         return
@@ -176,17 +177,24 @@ def thinned_out(*, dify: DifySettings, needed: Collection[str] = ()) -> Commands
 def fetched(*, dify: DifySettings, to: str) -> Commands:
     """Have a copy of the newest backup on the control machine, readable by its owner only.
 
+    Of the copies of a host as many of the newest stay as on the host.
+
     Args:
-        dify: where the backups are.
+        dify: where the backups are, and how many stay.
         to: a folder here; each host and each backup has one of its own in it.
     """
     names = host.get_fact(Backups, folder=dify.backup.folder)
     if not names:
         host.log("the first backup will be fetched")
-    elif (Path(to).expanduser() / host.name.replace("/", "-") / names[-1] / MANIFEST).exists():
+    elif (_copies(host, to) / names[-1] / MANIFEST).exists():
         host.noop(f"{names[-1]} is here")
         return
     yield FunctionCommand(_fetch, (dify, to), {})
+
+
+def _copies(host: Host, to: str) -> Path:
+    """The folder of a host's copies here."""
+    return Path(to).expanduser() / host.name.replace("/", "-")
 
 
 def _fetch(state: State, host: Host, dify: DifySettings, to: str) -> bool:
@@ -194,18 +202,27 @@ def _fetch(state: State, host: Host, dify: DifySettings, to: str) -> bool:
     try:
         name = host.get_fact(Backups, folder=dify.backup.folder)[-1]
         manifest = manifest_of(host, dify.backup.folder, name)
-        target = Path(to).expanduser() / host.name.replace("/", "-") / name
+        target = _copies(host, to) / name
         target.mkdir(mode=0o700, parents=True, exist_ok=True)
         for number, part in enumerate(manifest.parts, 1):
             host.log(f"fetching {part.file} ({number} of {len(manifest.parts)}), {part.size / GB:.2f} GB")
             _fetch_file(host, f"{dify.backup.folder}/{name}/{part.file}", target / part.file, part.sha256)
         (target / MANIFEST).write_text(manifest.text(), encoding="utf-8")
+        _thin_out_copies(host, target.parent, dify.backup.keep)
     except StepError as error:
         return fail(host, f"Fetch the backup: {error}")
     except LOST as error:
         return fail(host, f"Fetch the backup: {error}. Look at the disk here and the connection; run again")
     logger.info(f"{host.print_prefix}{name} is here in {target}; it holds secrets and everybody's documents")
     return True
+
+
+def _thin_out_copies(host: Host, folder: Path, keep: int) -> None:
+    whole = [each.parent.name for each in folder.glob(f"*/{MANIFEST}") if is_name(each.parent.name)]
+    for name in expired(whole, keep):
+        host.log(f"removing the copy {folder / name}")
+        (folder / name / MANIFEST).unlink()
+        shutil.rmtree(folder / name)
 
 
 def _fetch_file(host: Host, path: str, target: Path, sha256: str) -> None:

@@ -21,6 +21,7 @@ from provision.domain.unfinished import Unfinished
 from provision.facts.backup import Backups, VolumePlace
 from provision.facts.docker import ComposeStack, NginxVariables
 from provision.operations.backup import digest, manifest_of
+from provision.operations.backup_parts import require_movable
 from provision.operations.dify import meet_again, ready
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
@@ -182,6 +183,7 @@ def exchange(
         StepError: it could not be done; may be called again.
     """
     places = _places(host, dify, manifest)
+    require_movable(host, places)
     aside, remedy = [RESTORED, REPLACED], "on a host without a Dify set dify.folder to a larger disk"
     if again:
         aside, remedy = [RESTORED], f"remove {dify.folder}{REPLACED}, if nobody misses what was there before"

@@ -6,12 +6,10 @@ from collections.abc import Iterable
 
 from pyinfra.api import Host
 
-from provision.domain.backup import parts
 from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
-from provision.facts.backup import ProjectMounts
 from provision.facts.hardware import FolderSizes, FreeSpace
-from provision.operations.dify_stack import project
+from provision.operations.backup_parts import examined
 from provision.operations.steps import StepError
 
 # Beside each part's place: what is being unpacked, and what was there before.
@@ -26,9 +24,7 @@ def require_room_to_go_back(host: Host, dify: DifySettings) -> None:
     Raises:
         StepError: they have not.
     """
-    mounts = host.get_fact(ProjectMounts, project=project(host, dify))
-    wanted = parts(dify.folder, mounts)
-    sizes = {part.source: host.get_fact(FolderSizes, folders=[part.source]) for part in wanted}
+    _, sizes = examined(host, dify)
     back = [Need("the way back", path, size, (path + REPLACED,)) for path, size in sizes.items()]
     packed = Need("the backup", dify.backup.folder, sum(sizes.values()))
     require_room(host, [packed, *back], "set dify.backup.folder to another disk")

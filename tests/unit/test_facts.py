@@ -13,7 +13,16 @@ from pyinfra.api import FactBase, StringCommand
 from provision.domain.adoption import OVERRIDE, Installation
 from provision.domain.model_files import ModelFiles
 from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
-from provision.facts.backup import Backups, Note, PackedParts, ProjectImages, ProjectMounts, VolumePlace
+from provision.facts.backup import (
+    Backups,
+    Immovable,
+    LinkedFolders,
+    Note,
+    PackedParts,
+    PathSizes,
+    ProjectMounts,
+    VolumePlace,
+)
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import (
     ComposeStack,
@@ -72,8 +81,10 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (Restarts, {"project": "none", "service": "api"}),
         (Running, {"project": "none"}),
         (EditedFiles, {"path": "/no/such folder"}),
-        (ProjectMounts, {"project": "none"}),
-        (ProjectImages, {"project": "none"}),
+        (ProjectMounts, {"clone": "/no/such folder", "project": "none"}),
+        (PathSizes, {"paths": ["/no/such folder"]}),
+        (Immovable, {"paths": ["/no/such folder"]}),
+        (LinkedFolders, {"clone": "/no/such folder"}),
         (PackedParts, {"folder": "/no/such folder"}),
         (Backups, {"folder": "/no/such folder"}),
         (VolumePlace, {"volume": "no-such-volume"}),

@@ -17,8 +17,9 @@ from local_host import LocalHost, PowerCutError, as_host, settings
 from provision.domain.deployment import Deployment
 from provision.domain.room import Space
 from provision.domain.unfinished import Unfinished
+from provision.facts.backup import PathSizes
 from provision.facts.git import CheckedOutTag
-from provision.facts.hardware import FolderSizes, FreeSpace
+from provision.facts.hardware import FreeSpace
 from provision.operations import backup, release, restore, unfinished, upgrade
 from provision.operations.steps import StepError
 from provision.operations.unfinished import noted
@@ -266,10 +267,7 @@ def test_no_upgrade_without_room_for_its_way_back(
     """Of 5 GB, packed and unpacked again; nothing is stopped."""
     monkeypatch.setattr(FreeSpace, "process", lambda *_: Space(gigabytes * 10**9, "/"))
 
-    def size(_: FolderSizes, folders: list[str]) -> str:
-        return f"echo {5 * 10**9 if folders == [deployment.dify.folder] else 0}"
-
-    monkeypatch.setattr(FolderSizes, "command", size)
+    monkeypatch.setattr(PathSizes, "process", lambda *_: {deployment.dify.folder: 5 * 10**9})
     assert run(here, deployment) is fits
     assert any("5.0 GB for the backup, 5.0 GB for the way back" in line for line in here.said) is not fits
     if not fits:

@@ -1,0 +1,88 @@
+"""What a backup of Dify is of, and what speaks against making or needing one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyinfra.api import Host
+from pyinfra.facts.files import Link
+
+from provision.domain.backup import Part, no_room, parts, unpackable
+from provision.domain.settings import DifySettings
+from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectMounts
+from provision.facts.docker import OtherFolders
+from provision.facts.hardware import FreeSpace
+from provision.operations.dify_stack import compose_dir, project
+from provision.operations.steps import StepError
+
+
+def belonging(host: Host, dify: DifySettings) -> list[Part]:
+    """What belongs to a backup of the installation; some of it may not be there.
+
+    Raises:
+        StepError: it cannot be known.
+    """
+    folder, name = compose_dir(dify), project(host, dify)
+    if others := host.get_fact(OtherFolders, folder=folder, project=name):
+        raise StepError(
+            f"compose calls {folder} the project {name}, and so it does {', '.join(others)}: what is whose "
+            "cannot be told apart; deploy.py says what to do"
+        )
+    mounts = host.get_fact(ProjectMounts, clone=dify.folder, project=name)
+    if mounts is None:
+        raise StepError(
+            "what Dify has mounted cannot be known: `docker compose config --quiet` fails in "
+            f"{folder}, Docker does not answer, or there is no python3"
+        )
+    return parts(dify.folder, mounts)
+
+
+def require_movable(host: Host, paths: Sequence[str]) -> None:
+    """Refuse to exchange paths for others when some cannot be renamed, or not without what they lead to.
+
+    Raises:
+        StepError: names them.
+    """
+    if found := host.get_fact(Immovable, paths=paths):
+        raise StepError(
+            f"{'; '.join(found)}: that cannot change its place with what a backup holds. Have dify.folder "
+            "name a folder on that disk, or links in docker/volumes lead to folders on it"
+        )
+
+
+def require_changeable(host: Host, dify: DifySettings, wanted: Sequence[Part]) -> None:
+    """Refuse an upgrade that could not be gone back from, or for which git would make folders of links.
+
+    Args:
+        wanted: what belongs to a backup.
+
+    Raises:
+        StepError: says why.
+    """
+    require_movable(host, [part.source for part in wanted])
+    if linked := host.get_fact(LinkedFolders, clone=dify.folder):
+        raise StepError(
+            f"{', '.join(linked)} in {dify.folder} would be a folder again with another release, without "
+            "your data: the clone has files of its own there. Make it a folder, and links of those in it "
+            "that hold data"
+        )
+
+
+def examined(host: Host, dify: DifySettings) -> tuple[list[Part], dict[str, int]]:
+    """What is packed, with the bytes of each path; nothing has been stopped yet.
+
+    Raises:
+        StepError: something speaks against a backup.
+    """
+    if link := host.get_fact(Link, path=dify.folder):
+        raise StepError(f"{dify.folder} is a link: set dify.folder to where it leads, {link['link_target']}")
+    wanted = belonging(host, dify)
+    sizes = host.get_fact(PathSizes, paths=[part.source for part in wanted])
+    for problem in unpackable(wanted, sizes):
+        raise StepError(problem)
+    known = {path: size for path, size in sizes.items() if size is not None}
+    if space := host.get_fact(FreeSpace, path=dify.backup.folder):
+        remedy = "set dify.backup.folder to a larger disk"
+        for problem in no_room(sum(known.values()), space.free, space.mount, remedy):
+            raise StepError(problem)
+    return [part for part in wanted if part.source in known], known
