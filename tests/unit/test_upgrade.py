@@ -267,12 +267,7 @@ def test_no_upgrade_without_room_for_its_way_back(
     """Of 5 GB, packed and unpacked again; nothing is stopped."""
     monkeypatch.setattr(FreeSpace, "process", lambda *_: Space(gigabytes * 10**9, "/"))
 
-    def sizes(_: PathSizes, paths: list[str]) -> str:
-        return "; ".join(
-            f"echo {5 * 10**9 if path == deployment.dify.folder else 0} {path}" for path in paths
-        )
-
-    monkeypatch.setattr(PathSizes, "command", sizes)
+    monkeypatch.setattr(PathSizes, "process", lambda *_: {deployment.dify.folder: 5 * 10**9})
     assert run(here, deployment) is fits
     assert any("5.0 GB for the backup, 5.0 GB for the way back" in line for line in here.said) is not fits
     if not fits:
