@@ -156,6 +156,7 @@ def wire(deployment: Deployment) -> None:
                 settings=settings,
                 make=partial(indexed, folder=folder, retrieval=retrieval),
                 needs=("embed", "score"),
+                extra=f"knowledge/{folder}",
             )
     resource(name="Create and publish the chatbot", settings=settings, make=chatbot, needs=("chat",))
     resource(
@@ -164,6 +165,9 @@ def wire(deployment: Deployment) -> None:
         make=lambda dify: SiteAndApi(dify, bot.name),
         needs=("chat",),
     )
+    resource(
+        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
+    )
     if painter := settings.stable_diffusion:
         plugin, provider = "langgenius/stablediffusion", "langgenius/stablediffusion/stablediffusion"
         fields_of_tool = {"base_url": painter.base_url, "model": painter.model}
@@ -171,12 +175,11 @@ def wire(deployment: Deployment) -> None:
             name="Install the plugin for Stable Diffusion",
             settings=settings,
             make=lambda dify: Plugin(dify, plugin, settings.plugin_install_timeout, progress=host.log),
+            extra="pictures",
         )
         resource(
             name="Connect Stable Diffusion",
             settings=settings,
             make=lambda dify: ToolCredential(dify, provider, fields_of_tool, ["base_url"]),
+            extra="pictures",
         )
-    resource(
-        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
-    )

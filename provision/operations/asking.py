@@ -121,6 +121,8 @@ def _remember(settings: DifySettings) -> None:
     dify = client(settings)
     key = dify.apps.api_key(settings.bot.name)
     for folder in settings.knowledge.folders:
+        if f"knowledge/{folder}" in progress.not_done:
+            continue
         _recall(dify, key, folder, knowledge.documents(settings.knowledge, folder))
 
 
