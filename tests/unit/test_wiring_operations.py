@@ -84,7 +84,7 @@ class Switched:
 def test_an_extra_that_fails_does_not_end_the_run(
     monkeypatch: pytest.MonkeyPatch, not_done: dict[str, str], when: str
 ) -> None:
-    monkeypatch.setattr(dify, "client", lambda _: None)
+    monkeypatch.setattr(dify, "client", lambda _: SimpleNamespace(trouble=lambda: None))
     run(dify.resource, settings=SETTINGS, make=lambda _: Switched(when), extra="pictures")
     assert not_done == {"pictures": "pictures: Connect Stable Diffusion: its service is switched off"}
     # What builds on it is not tried, and what the bot needs ends the run.
