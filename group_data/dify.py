@@ -70,10 +70,11 @@ dify = {
         "prompt": "templates/bot_prompt.md",
         "opening_statement": "",
         "suggested_questions": [],
-        # As in the notes' log; with max_tokens the prompt must still fit max_model_len.
+        # As in the notes' log.
         "temperature": 0.6,
         "top_p": 0.95,
-        "max_tokens": 512,
+        # Tokens of an answer: 240 Chinese characters. In 1024 the prompt, this answer and the next must fit.
+        "max_tokens": 160,
         # Asked at the end of every run; the conversation is deleted again.
         "test_question": "你好，请介绍一下你自己。",
     },
@@ -84,7 +85,7 @@ dify = {
         # Characters of a chunk at most; the models behind the defaults read 512 tokens, and a chunk's
         # character is a token at most.
         "chunk_size": 160,
-        # Chunks that are put before the model with a question; they and the answer must fit max_model_len.
+        # Chunks that are put before the model with a question; they and the answers must fit max_model_len.
         "top_k": 2,
         # Seconds that indexing what changed may take.
         "index_timeout": 900,

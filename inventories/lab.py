@@ -40,7 +40,7 @@ score = [_host(lab.GPU_SCORE, serving=_RENTED, score={**_CPU, "listen_port": lab
 dify = [
     _host(
         lab.dify_wsl(),
-        dify={"public_url": f"http://{lab.WINDOWS.ip}:81", "bot": {"max_tokens": 256}},
+        dify={"public_url": f"http://{lab.WINDOWS.ip}:81", "bot": {"max_tokens": 64}},
     )
 ]
 

@@ -6,8 +6,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from provision.domain.deployment import Deployment
-from provision.operations.app_keys import added, kept, listed, revoked
-from provision.operations.handover import hand_over
+from provision.operations.app_keys import added, handed_over, kept, listed, revoked
 
 
 @deploy("API keys")
@@ -20,6 +19,7 @@ def manage_app_keys(deployment: Deployment, *, add: bool, revoke: str | None) ->
         added(name="Make an API key", settings=dify)
     if revoke:
         revoked(name="Revoke the API key", settings=dify, name_of_key=revoke)
-        hand_over(name="Hand over the oldest key", deployment=deployment)
     kept(name="Keep the keys in root-only files", settings=dify)
+    if add or revoke:
+        handed_over(name="Hand over the oldest key", deployment=deployment)
     listed(name="List the keys", settings=dify)

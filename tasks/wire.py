@@ -21,6 +21,7 @@ from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
 from provision.dify.resources.stray_models import StrayModels
 from provision.dify.resources.tool_credential import ToolCredential
+from provision.domain.budget import told
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.providers import MODEL_TYPES, SWITCHES_THINKING, fields
 from provision.domain.secrets import FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
@@ -57,13 +58,12 @@ def wire(deployment: Deployment) -> None:
         )
 
     def credential(dify: Dify, server: ModelServer) -> ModelCredential:
+        size = progress.context_sizes.get(server.role, server.settings.max_model_len)
         return ModelCredential(
             dify,
             server.settings.served_name,
             MODEL_TYPES[server.role],
-            fields(
-                deployment, server, progress.context_sizes.get(server.role, server.settings.max_model_len)
-            ),
+            fields(deployment, server, told(size) if server.role == "chat" else size),
             secret(api_key_name(server.role)),
             secret(FINGERPRINT_SALT).encode(),
             needs=SWITCHES_THINKING if server.role in progress.thinking else {},
@@ -156,6 +156,7 @@ def wire(deployment: Deployment) -> None:
                 settings=settings,
                 make=partial(indexed, folder=folder, retrieval=retrieval),
                 needs=("embed", "score"),
+                extra=f"knowledge/{folder}",
             )
     resource(name="Create and publish the chatbot", settings=settings, make=chatbot, needs=("chat",))
     resource(
@@ -164,6 +165,9 @@ def wire(deployment: Deployment) -> None:
         make=lambda dify: SiteAndApi(dify, bot.name),
         needs=("chat",),
     )
+    resource(
+        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
+    )
     if painter := settings.stable_diffusion:
         plugin, provider = "langgenius/stablediffusion", "langgenius/stablediffusion/stablediffusion"
         fields_of_tool = {"base_url": painter.base_url, "model": painter.model}
@@ -171,12 +175,11 @@ def wire(deployment: Deployment) -> None:
             name="Install the plugin for Stable Diffusion",
             settings=settings,
             make=lambda dify: Plugin(dify, plugin, settings.plugin_install_timeout, progress=host.log),
+            extra="pictures",
         )
         resource(
             name="Connect Stable Diffusion",
             settings=settings,
             make=lambda dify: ToolCredential(dify, provider, fields_of_tool, ["base_url"]),
+            extra="pictures",
         )
-    resource(
-        name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
-    )

@@ -9,6 +9,7 @@ from typing import Any
 from provision.dify.errors import DifyError
 from provision.dify.session import Session
 from provision.dify.transport import Transport
+from provision.domain.wiring.retrieval import MARK
 
 # The most that Dify allows a page.
 _PAGE = 100
@@ -62,12 +63,19 @@ class Apps:
         self._session = session
 
     def find(self, name: str) -> App | None:
-        """The app of exactly this name, None when there is none.
+        """The app of exactly this name, None when there is none; of several the one with our mark.
 
         Raises:
-            DifyError: there are several.
+            DifyError: there are several, none or more than one of them ours.
         """
-        ids = [item["id"] for item in self._named_like(name) if item.get("name") == name]
+        # Where an app has no description, the list shows the beginning of its prompt there.
+        found = {
+            str(item["id"]): MARK in str(item.get("description") or "")
+            for item in self._named_like(name)
+            if item.get("name") == name
+        }
+        ours = [app_id for app_id, marked in found.items() if marked]
+        ids = ours if len(ours) == 1 else [*found]
         if len(ids) > 1:
             raise DifyError(
                 f"Find the app {name}",

@@ -39,11 +39,19 @@ class ServiceApi:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def ask(self, api_key: str, question: str, user: str, timeout: float = ANSWER_TIMEOUT) -> Answer:
-        """Ask in a new conversation and wait for the whole answer.
+    def ask(
+        self,
+        api_key: str,
+        question: str,
+        user: str,
+        conversation_id: str = "",
+        timeout: float = ANSWER_TIMEOUT,
+    ) -> Answer:
+        """Ask and wait for the whole answer.
 
         Args:
             user: who asks, as the application names its users; needed to delete the conversation.
+            conversation_id: of an earlier answer, to go on with; otherwise a new one begins.
             timeout: seconds to wait for the answer.
 
         Raises:
@@ -54,7 +62,7 @@ class ServiceApi:
                 _ASK,
                 "POST",
                 _CHAT,
-                body=_question(question, user, "blocking"),
+                body=_question(question, user, "blocking", conversation_id),
                 headers=self._bearer(api_key),
                 read_timeout=timeout,
             )
@@ -67,7 +75,12 @@ class ServiceApi:
         )
 
     def ask_streaming(
-        self, api_key: str, question: str, user: str, timeout: float = ANSWER_TIMEOUT
+        self,
+        api_key: str,
+        question: str,
+        user: str,
+        conversation_id: str = "",
+        timeout: float = ANSWER_TIMEOUT,
     ) -> Answer:
         """Like `ask`; the answer comes in pieces, as a web page shows it. A stream without an end is none,
         and the conversation that it began is deleted."""
@@ -76,7 +89,7 @@ class ServiceApi:
             for event in self._transport.events(
                 _ASK,
                 _CHAT,
-                body=_question(question, user, "streaming"),
+                body=_question(question, user, "streaming", conversation_id),
                 headers=self._bearer(api_key),
                 timeout=timeout,
             ):
@@ -134,13 +147,13 @@ class ServiceApi:
         return {"Authorization": f"Bearer {api_key}"}
 
 
-def _question(question: str, user: str, mode: str) -> dict[str, Any]:
+def _question(question: str, user: str, mode: str, conversation_id: str) -> dict[str, Any]:
     return {
         "inputs": {},
         "query": question,
         "user": user,
         "response_mode": mode,
-        "conversation_id": "",
+        "conversation_id": conversation_id,
         "auto_generate_name": False,
     }
 

@@ -1,4 +1,4 @@
-"""Will a question fit? Prompt, retrieved chunks and answer against what the models can read."""
+"""Will a conversation fit? Prompt, retrieved chunks and answers against what the models can read."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ from provision.domain.deployment import Deployment, ModelServer
 
 # What Dify puts around the retrieved chunks (its ``common_chat.json``, "context_prompt").
 CONTEXT_FRAME = 140
-# What the chat template adds: the roles of two messages, the generation prompt, an empty <think> block.
+# What is counted for the messages beside their texts, and what the chat template makes of them.
 TEMPLATE = 20
 # What a question may take. A longer one shortens the answer: Dify lowers max_tokens so that both fit.
 QUESTION = 64
+# What is left for an answer after the longest one possible, unless max_tokens is less.
+ANSWER = 128
+# One part in so many of what the model reads is kept from Dify, whose count is not the model's.
+KEPT_BACK = 16
 # <s> query </s></s> chunk </s>, the most that either kind of model adds.
 SPECIAL = 4
 
 _WORD = re.compile("[A-Za-z]+")
 _LETTERS_PER_TOKEN = 4
+# Of GPT-2's vocabulary, in quarters, for a character beyond ASCII.
+_QUARTERS = 9
+# GPT-2's tokens for one of Qwen's, in text that is beyond ASCII.
+_PER_TOKEN = 3
 
 
 def tokens(text: str) -> int:
@@ -36,11 +44,45 @@ def tokens(text: str) -> int:
     return letters + others
 
 
+def told(context: int) -> int:
+    """The size of a chat model's context that Dify is told.
+
+    Dify prunes a conversation, and lowers ``max_tokens``, so that its own count just fits what it is told
+    (``core/prompt/prompt_transform.py``, ``core/app/apps/base_app_runner.py``); for that it has to count,
+    see `provision.domain.dify_env.COUNTING`. It counts with GPT-2's vocabulary (langgenius/dify-plugin-sdks,
+    ``openai_compatible/llm.py``), which takes more tokens than Qwen3's for Chinese (3) and Markdown (1.1 to
+    1.4 in windows of 2,400 characters), as many for plain English sentences, and fewer for figures (0.6).
+    What is kept back makes up for figures and the marks of the chat template.
+
+    Args:
+        context: tokens that the model reads.
+    """
+    return context - context // KEPT_BACK
+
+
+def counted(text: str) -> int:
+    """About how many tokens Dify counts for a text, rather too many than too few.
+
+    Chinese prose takes 2 to 2.1 tokens for a character, full-width marks up to 3.
+    """
+    others = sum(not character.isascii() for character in text)
+    return tokens("".join(filter(str.isascii, text))) + _beyond_ascii(others)
+
+
+def _beyond_ascii(characters: int) -> int:
+    return -(-characters * _QUARTERS // 4)
+
+
+def _is_wide(text: str) -> bool:
+    """Whether a text's language is one that GPT-2 knows no words of."""
+    return 10 * sum(not character.isascii() for character in text) > len(text)
+
+
 def chunk_tokens(size: int) -> int:
-    """The most that a chunk of so many characters takes.
+    """The most that a chunk of so many characters takes of the models that read chunks.
 
     One each: bge's and most rerankers' vocabularies have every common Chinese character as a token of its
-    own, and no token is shorter than a character; Qwen3 takes fewer.
+    own, and no token is shorter than a character.
     """
     return size
 
@@ -61,32 +103,51 @@ def budget_problems(deployment: Deployment, prompt: str) -> list[str]:
 
 
 def _chat_problems(deployment: Deployment, chat: ModelServer, prompt: str) -> list[str]:
+    """What a turn takes as Dify counts it, whose pruning always leaves the last answer in the history.
+
+    Where that does not fit, Dify asks for an answer of 16 tokens. Chunks and answers are taken to be in the
+    prompt's language.
+    """
     bot, knowledge = deployment.dify.bot, deployment.dify.knowledge
     context = chat.settings.max_model_len
-    question = max(QUESTION, tokens(bot.test_question), *map(tokens, bot.suggested_questions), 0)
+    wide = _is_wide(prompt)
+    question = max(QUESTION, counted(bot.test_question), *map(counted, bot.suggested_questions), 0)
     parts = {
-        f"about {tokens(prompt)} for dify.bot.prompt = {bot.prompt!r}": tokens(prompt),
+        f"about {counted(prompt)} for dify.bot.prompt = {bot.prompt!r}": counted(prompt),
         f"{question} for a question": question,
-        f"{TEMPLATE} for the chat template": TEMPLATE,
-        f"{bot.max_tokens} for dify.bot.max_tokens": bot.max_tokens,
+        f"{TEMPLATE} around the messages": TEMPLATE,
     }
     if knowledge.folders:
-        size = chunk_tokens(knowledge.chunk_size)
+        size = _beyond_ascii(knowledge.chunk_size) if wide else knowledge.chunk_size
         chunks = f"{knowledge.top_k} x {size} for dify.knowledge.top_k and .chunk_size"
         parts[f"{chunks} with Dify's frame of {CONTEXT_FRAME}"] = knowledge.top_k * size + CONTEXT_FRAME
-    needed = sum(parts.values())
-    if needed <= context:
+    fixed, rate = sum(parts.values()), _PER_TOKEN if wide else 1
+    last, answer = bot.max_tokens * rate, min(bot.max_tokens, ANSWER)
+    parts[f"{last} for the answer before, with dify.bot.max_tokens = {bot.max_tokens}"] = last
+    parts[f"{answer} for the answer"] = answer
+    if (needed := fixed + last + answer) <= told(context):
         return []
-    over = needed - context
-    ways = [f"raise chat.max_model_len of {chat.host} to {needed}"]
-    if bot.max_tokens - over >= QUESTION:
-        ways.append(f"lower dify.bot.max_tokens to {bot.max_tokens - over}")
+    ways = [f"raise chat.max_model_len of {chat.host} to {_untold(needed)}"]
+    if shorter := _shorter(told(context) - fixed, rate):
+        ways.append(f"lower dify.bot.max_tokens to {shorter}")
     if knowledge.folders:
         ways.append("lower dify.knowledge.top_k or .chunk_size")
     return [
-        f"{deployment.dify_host}: a question takes up to {needed} tokens ({', '.join(parts)}), but "
-        f"chat.max_model_len = {context}; {', '.join(ways)}, or shorten the prompt"
+        f"{deployment.dify_host}: a conversation takes up to {needed} tokens as Dify counts them "
+        f"({', '.join(parts)}), but of chat.max_model_len = {context} it gets {told(context)}; "
+        f"{', '.join(ways)}, or shorten the prompt"
     ]
+
+
+def _shorter(room: int, rate: int) -> int | None:
+    """The longest answer that fits as the last one, with the next one; None when that is next to nothing."""
+    longest = max((room - ANSWER) // rate, min(room // (rate + 1), ANSWER))
+    return longest if longest >= QUESTION else None
+
+
+def _untold(size: int) -> int:
+    """The smallest context of which Dify is told so much."""
+    return next(context for context in range(size, 2 * size) if told(context) >= size)
 
 
 def _knowledge_problems(deployment: Deployment) -> list[str]:

@@ -6,13 +6,17 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from provision.domain.env_merge import EnvFolder, Merged, merge
+from provision.domain.env_merge import EnvFolder, Merged, meaning, merge
 from provision.domain.published_secrets import NEVER_FOLLOW
 from provision.domain.settings import DifySettings
 
 PUBLISHED_PORT = "EXPOSE_NGINX_PORT"
 PUBLISHED_SSL_PORT = "EXPOSE_NGINX_SSL_PORT"
 HTTPS = "NGINX_HTTPS_ENABLED"
+# Without it Dify counts 0 tokens for any text: it sends the whole conversation, and never lowers max_tokens,
+# so that every conversation ends in the endpoint's "maximum context length" (all supported versions;
+# langgenius/dify#17706). The plugin daemon's image brings the vocabulary along.
+COUNTING = "PLUGIN_BASED_TOKEN_COUNTING_ENABLED"
 
 
 def managed(dify: DifySettings, public_url: str, version: EnvFolder) -> dict[str, str]:
@@ -58,11 +62,17 @@ def _others(dify: DifySettings) -> dict[str, str]:
         "PLUGIN_PYTHON_ENV_INIT_TIMEOUT": str(dify.plugin_silence_timeout),
         # In minutes (dify-plugin-daemon, ``internal/service/install_plugin.go``).
         "PLUGIN_INSTALL_TIMEOUT": str(-(-dify.plugin_install_timeout // 60)),
+        COUNTING: "true",
         # Without the second one the plugin's uv.lock wins, whose addresses are the public index. Both are
         # written either way, so that a mirror that is taken back is gone.
         "PIP_MIRROR_URL": dify.pip_mirror_url or "",
         "PLUGIN_IGNORE_UV_LOCK": "true" if dify.pip_mirror_url else "false",
     }
+
+
+def counts_tokens(owner: EnvFolder) -> bool:
+    """Whether an installation's own files have Dify count tokens; see `COUNTING`."""
+    return meaning(owner.default(COUNTING) or "").lower() in {"true", "1", "yes", "on"}
 
 
 def published_port(variables: Mapping[str, str], variable: str = PUBLISHED_PORT) -> int | None:

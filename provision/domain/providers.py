@@ -25,7 +25,7 @@ def fields(deployment: Deployment, server: ModelServer, context_size: int) -> di
     Args:
         deployment: for the bot's answer length.
         server: the model and the URL under which Dify reaches it.
-        context_size: tokens that the endpoint says its model reads.
+        context_size: tokens that Dify is told the model reads.
     """
     common = {
         "endpoint_url": server.endpoint,

@@ -167,7 +167,7 @@ class BotSettings(Settings):
     suggested_questions: list[Text] = []
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.6
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.95
-    max_tokens: Annotated[int, Field(ge=1)] = 512
+    max_tokens: Annotated[int, Field(ge=1)] = 160
     test_question: Text = "你好，请介绍一下你自己。"
 
 

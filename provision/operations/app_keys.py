@@ -23,12 +23,13 @@ from provision.dify.apps import App, AppKey
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
 from provision.domain.app_keys import named, short, table
+from provision.domain.deployment import Deployment
 from provision.domain.secrets import ETC
 from provision.domain.settings import DifySettings
 from provision.keeper import KeeperUnavailableError
 from provision.operations.dify import client
 from provision.operations.failing import failure
-from provision.operations.handover import read_command
+from provision.operations.handover import API_KEY_FILE, HANDOVER_FILE, hand_over, read_command
 from provision.operations.secrets import secret_file
 
 # One file a key, named by the beginning of its id.
@@ -94,6 +95,31 @@ def kept(*, settings: DifySettings) -> Commands:
         yield from secret_file._inner(content=f"{token}\n", path=path)
     for path in sorted(gone):
         yield StringCommand("rm", "-f", QuoteString(path))
+
+
+@operation()
+def handed_over(*, deployment: Deployment) -> Commands:
+    """Hand over the oldest key; where none is left, nothing that holds one stays.
+
+    Args:
+        deployment: the bot and Dify's address.
+    """
+    bot = deployment.dify.bot.name
+    try:
+        keys = _bot(deployment.dify)[2]
+    except _UNAVAILABLE as error:
+        yield failure("Read the API keys", str(error), advice="Run deploy.py first")
+        return
+    if keys:
+        yield from hand_over._inner(deployment=deployment)
+        return
+    for path in (API_KEY_FILE, HANDOVER_FILE):
+        yield from files.file._inner(path=path, present=False)
+    if state.is_executing:
+        logger.warning(
+            f"{host.print_prefix}{bot} has no API key left; {API_KEY_FILE} and {HANDOVER_FILE} are removed. "
+            "--data key=add makes one, and so does deploy.py"
+        )
 
 
 @operation()

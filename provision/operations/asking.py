@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from http import HTTPStatus
 
 import httpx
 from pyinfra import host, state
@@ -11,6 +12,7 @@ from pyinfra.api import FunctionCommand, StringCommand, operation
 from provision import knowledge, progress
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
+from provision.dify.runtimes import is_missing, when_running
 from provision.dify.service import Answer
 from provision.domain.deployment import Deployment
 from provision.domain.knowledge import Document, holds, not_set_aside, probe
@@ -22,11 +24,13 @@ Commands = Generator[StringCommand | FunctionCommand, None, None]
 
 # Who asks; a user of the app, not an account of Dify's.
 USER = "dify-vllm-deploy"
+# Seconds that a question which fails is repeated, as its plugin may be starting.
+_PATIENCE = 60.0
 
 
 @operation()
 def question(*, deployment: Deployment) -> Commands:
-    """Ask the bot through its API, in one piece and as a stream, and leave no conversation behind.
+    """Ask the bot twice through its API, in one piece and as a stream, and leave no conversation behind.
 
     Args:
         deployment: the bot, and what to ask it.
@@ -76,7 +80,9 @@ _MEANING = {
 
 
 def ask(settings: DifySettings) -> None:
-    """Ask the bot its test question by its API, in one piece and as a stream, and try its public page.
+    """Ask the bot its test question by its API, in one piece, and in the same conversation as a stream.
+
+    Its public page is tried, too.
 
     Raises:
         DifyError, KeeperUnavailableError, httpx.HTTPError: it does not answer as it should.
@@ -87,19 +93,36 @@ def ask(settings: DifySettings) -> None:
     if not dify.service.link_works(app.link_code):
         raise DifyError("Check the chat link", "Dify lets no visitor in by it", "is the site switched on?")
     key = dify.apps.api_key(bot.name)
-    for put in (dify.service.ask, dify.service.ask_streaming):
-        answer = _forgotten(dify, key, put(key, bot.test_question, USER))
+    first = when_running(
+        dify.transport,
+        lambda: dify.service.ask(key, bot.test_question, USER),
+        starting=_may_be_starting,
+        patience=_PATIENCE,
+    )
+    try:
+        # The second turn is what finds a conversation that does not fit the model's context.
+        second = dify.service.ask_streaming(key, bot.test_question, USER, first.conversation_id)
+    finally:
+        _forgotten(dify, key, first)
+    for answer in (first, second):
         if not answer.text.strip():
             raise DifyError(
                 "Ask the bot", "it answered nothing", "raise dify.bot.max_tokens, or look at the model"
             )
-        progress.answer = progress.answer or answer.text
+    progress.answer = progress.answer or first.text
+
+
+def _may_be_starting(error: DifyError) -> bool:
+    """Whether the bot's plugin may not run yet; asked in one piece, Dify does not say what failed."""
+    return is_missing(error) or error.status == HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _remember(settings: DifySettings) -> None:
     dify = client(settings)
     key = dify.apps.api_key(settings.bot.name)
     for folder in settings.knowledge.folders:
+        if f"knowledge/{folder}" in progress.not_done:
+            continue
         _recall(dify, key, folder, knowledge.documents(settings.knowledge, folder))
 
 
@@ -110,7 +133,7 @@ def _recall(dify: Dify, key: str, folder: str, documents: list[Document]) -> Non
         host.log(f"knowledge/{folder} has no sentence of its own to look for")
         return
     step = f"Look for {looked_for.sentence!r}"
-    found = dify.datasets.search(folder, looked_for.sentence)
+    found = when_running(dify.transport, lambda: dify.datasets.search(folder, looked_for.sentence))
     first = found[0] if found else None
     if (
         first is None

@@ -74,7 +74,11 @@ def ready(*, settings: DifySettings) -> Commands:
 
 @operation()
 def resource(
-    *, settings: DifySettings, make: Callable[[Dify], Resource], needs: Collection[ModelRole] = ()
+    *,
+    settings: DifySettings,
+    make: Callable[[Dify], Resource],
+    needs: Collection[ModelRole] = (),
+    extra: str = "",
 ) -> Commands:
     """Have a resource of Dify's be as wanted.
 
@@ -82,9 +86,13 @@ def resource(
         settings: of the Dify host.
         make: makes the wanted resource for a client.
         needs: models without which it cannot be done; when one was not proven, Dify keeps what it has.
+        extra: what this is, where the bot does without it: the run goes on when it fails, and ends with that.
     """
     if missing := [role for role in needs if role in progress.not_done]:
         host.noop(f"kept as it is: not proven: the model of {' and '.join(missing)}")
+        return
+    if extra in progress.not_done:
+        host.noop("left: what it builds on is not done")
         return
     try:
         wanted = make(client(settings))
@@ -92,6 +100,9 @@ def resource(
     except (DifyError, KeeperUnavailableError, httpx.HTTPError) as error:
         if state.is_executing:
             refused = isinstance(error, LoginRefusedError)
+            if extra and not refused:
+                _remember(host, extra, error)
+                return
             yield failure("Ask Dify", str(error), advice=ADVICE if refused else "Put it right and run again")
             return
         if trouble := _trouble(settings, error):
@@ -105,7 +116,7 @@ def resource(
         host.noop("as wanted")
         return
     host.log(f"{wanted.title}: {difference}")
-    yield FunctionCommand(_apply, (wanted,), {})
+    yield FunctionCommand(_apply, (wanted, extra), {})
 
 
 def _trouble(settings: DifySettings, error: Exception) -> DifyError | None:
@@ -119,11 +130,19 @@ def _nothing() -> None:
     """Stands for the writes that a dry run foresees."""
 
 
-def _apply(state: State, host: Host, wanted: Resource) -> bool:
+def _remember(host: Host, extra: str, error: Exception) -> None:
+    progress.not_done[extra] = f"{extra}: {error}"
+    host.log_styled(progress.not_done[extra], fg="red", log_func=logger.error)
+
+
+def _apply(state: State, host: Host, wanted: Resource, extra: str) -> bool:
     del state
     try:
         wanted.apply()
     except DifyError as error:
+        if extra:
+            _remember(host, extra, error)
+            return True
         # Told in one line; an exception would be told as a traceback.
         host.log_styled(str(error), fg="red", log_func=logger.error)
         return False

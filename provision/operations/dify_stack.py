@@ -12,7 +12,7 @@ from pyinfra.operations import files
 
 from provision.domain.adoption import OURS, OVERRIDE, PLACE, SUBFOLDER
 from provision.domain.deployment import Deployment
-from provision.domain.dify_env import managed, merged
+from provision.domain.dify_env import COUNTING, counts_tokens, managed, merged
 from provision.domain.dotenv import DotenvError
 from provision.domain.env_diff import shown
 from provision.domain.env_merge import EnvFolder
@@ -113,6 +113,11 @@ def settings(*, deployment: Deployment) -> Commands:
         override = read(host, f"{folder}/{OVERRIDE}")
         if owner:
             _warn_of_published_secrets(version, owner)
+        if owner and as_it_is(dify) and not counts_tokens(owner):
+            logger.warning(
+                f"{host.print_prefix}Dify sends whole conversations, whatever the model can read, so that "
+                f"long ones fail; set {COUNTING}=true in {folder}/.env and run docker compose up -d there"
+            )
         if owner and as_it_is(dify) and not _unknown(dify):
             _tell_what_differs(deployment, version, owner, override)
     except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads

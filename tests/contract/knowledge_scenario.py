@@ -103,8 +103,8 @@ class Installation:
         dify.sign_in("admin@example.com", "Canary-Passw0rd")
         return dify
 
-    def wiring(self, dify: Dify) -> list[Resource]:
-        endpoint = {"endpoint_url": f"{self.models_url}/v1", "context_size": "1024"}
+    def wiring(self, dify: Dify, context: int = 1024) -> list[Resource]:
+        endpoint = {"endpoint_url": f"{self.models_url}/v1", "context_size": str(context)}
         many = {**endpoint, "max_chunks": "32"}
         return [
             AdminAccount(dify, "admin@example.com", "Admin", "Canary-Passw0rd"),

@@ -99,8 +99,9 @@ def test_an_endpoints_refusal_is_told_with_its_text(endpoint: Endpoint) -> None:
 def test_max_tokens_leaves_room_for_the_prompt() -> None:
     asked = [{"role": "user", "content": "字" * 100}]
     assert prompts.bounded({"max_tokens": 100}, asked, 1024) == {"max_tokens": 100}
-    assert prompts.bounded({"max_tokens": 1024}, asked, 1024) == {"max_tokens": 1024 - 204}
+    assert prompts.bounded({"max_tokens": 1024}, asked, 1024) == {"max_tokens": 1024 - 207}
     assert prompts.bounded({"max_tokens": 1024}, asked * 9, 1024) == {"max_tokens": prompts.LEAST_ANSWER}
+    assert prompts.bounded({"max_tokens": 1024}, asked * 9, None) == {"max_tokens": 1024}
 
 
 def test_the_oldest_turns_are_left_out_when_the_context_is_full() -> None:
@@ -108,6 +109,17 @@ def test_the_oldest_turns_are_left_out_when_the_context_is_full() -> None:
     found = prompts.messages({"pre_prompt": "Be {{tone}}."}, {"tone": "kind"}, "now?", history, 140)
     assert found[0] == {"role": "system", "content": "Be kind."}
     assert [m["content"] for m in found if m["role"] == "user"] == ["q1", "q2", "now?"]
+
+
+def test_the_last_answer_stays_however_long_it_is() -> None:
+    history = [{"query": "q", "answer": "long " * 400}]
+    found = prompts.messages({"pre_prompt": ""}, {}, "now?", history, 10)
+    assert [m["role"] for m in found] == ["assistant", "user"]
+
+
+def test_nothing_is_left_out_where_nothing_is_counted() -> None:
+    history = [{"query": f"q{n}", "answer": "long " * 400} for n in range(30)]
+    assert len(prompts.messages({"pre_prompt": "x"}, {}, "now?", history, None)) == 62
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("converged")
 
 # Models with random weights rank at random: one chunk is all there may be, to be found first.
 TEXT = "# 办公室\n\n服务器机柜在二号楼的地下室里。\n\n咖啡机在三楼的厨房旁边，早上八点以后可以用。\n"
-KNOWING = setting(dify={"knowledge": {"folders": ["e2e"]}})
+KNOWING = setting(dify={"knowledge": {"folders": ["e2e"], "chunk_size": 80, "top_k": 1}})
 INDEX, PUBLISH = "Wiring | Index what is in knowledge/e2e", "Wiring | Create and publish the chatbot"
 
 

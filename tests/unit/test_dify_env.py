@@ -9,8 +9,10 @@ import paramiko
 import pytest
 
 from provision.domain.dify_env import (
+    COUNTING,
     MANAGED,
     addresses,
+    counts_tokens,
     has_https,
     managed,
     merged,
@@ -172,3 +174,22 @@ def test_a_debugging_port_that_is_taken_back_is_difys_default_again() -> None:
         for dify in (DifySettings(plugin_debugging_port=5004), DifySettings())
     )
     assert (asked, default) == ("5004", "5003")
+
+
+@pytest.mark.parametrize(
+    ("folder", "counts"),
+    [
+        (EnvFolder(f"{COUNTING}=true\n"), True),
+        (EnvFolder("", {"envs/security.env": f"{COUNTING}='True'\n"}), True),
+        (EnvFolder(f"{COUNTING}=false\n", {"envs/security.env": f"{COUNTING}=true\n"}), False),
+        (EnvFolder("EXPOSE_NGINX_PORT=80\n"), False),
+    ],
+)
+def test_whether_an_owners_dify_counts_tokens(folder: EnvFolder, counts: bool) -> None:
+    assert counts_tokens(folder) is counts
+
+
+def test_ours_counts_tokens_in_both_layouts() -> None:
+    listed = EnvFolder(f"{COUNTING}=false\n")
+    assert managed(DifySettings(), "http://h", listed) == {COUNTING: "true"}
+    assert managed(DifySettings(), "http://h", SPLIT)[COUNTING] == "true"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from provision.dify.resources import (
     Plugin,
     SiteAndApi,
 )
+from provision.domain.wiring.retrieval import MARK
 
 
 def test_setup_under_init_password() -> None:
@@ -139,6 +141,23 @@ def test_two_apps_of_one_name() -> None:
     routes = Routes({"GET apps": [listed(app(1), app(2), {**app(3), "name": "bot 2"})]})
     with pytest.raises(DifyError, match="2 chat apps have this name: 1, 2"):
         bot(routes).difference()
+
+
+def test_of_two_apps_the_one_with_our_mark_is_taken() -> None:
+    ours = app(2, description=f"Helps ({MARK})")
+    routes = Routes({"GET apps": [listed(app(1), ours)], "GET apps/2": [ours]})
+    found = routes.dify().apps.find("Bot")
+    assert found
+    assert found.id == "2"
+
+
+def test_an_app_that_somebody_made_by_hand_is_not_taken_over() -> None:
+    routes = Routes({"GET apps": [listed(app(1))], "GET apps/1": [app(1)]})
+    mine = replace(bot(routes), description=f"Helps ({MARK})")
+    for ask in (mine.difference, mine.apply):
+        with pytest.raises(DifyError, match=r"the chat app 1 has this name .* rename it"):
+            ask()
+    assert all(sent.startswith("GET") for sent, _ in routes.sent if "apps" in sent)
 
 
 def test_changed_profile_keeps_what_is_not_managed() -> None:

@@ -77,8 +77,8 @@ def prepare(site: Site, question: Question) -> Turn:
     )
     parameters = dict(config["model"]["completion_params"])
     stop = parameters.pop("stop", [])
-    context = models.properties("llm", values)["context_size"]
-    room = context - int(parameters.get("max_tokens") or 0)
+    context = models.properties("llm", values)["context_size"] if site.settings.counts_tokens else None
+    room = None if context is None else context - int(parameters.get("max_tokens") or 0)
     history = conversations.turns(site, conversation["id"])
     found = searching.for_app(site, config, question.query)
     known = "\n".join(each.chunk["content"] for each in found)

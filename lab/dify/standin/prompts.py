@@ -1,8 +1,10 @@
 """What a chat model is asked: system prompt, history, question, and how long the answer may be.
 
-Source: ``core/prompt/simple_prompt_transform.py``, ``core/memory/token_buffer_memory.py`` and
-``core/app/apps/base_app_runner.py`` (recalc_llm_max_tokens). Dify counts tokens with GPT-2's vocabulary; the
-lab estimates that count from the text.
+Source: ``core/prompt/prompt_transform.py``, ``core/prompt/simple_prompt_transform.py``,
+``core/memory/token_buffer_memory.py`` and ``core/app/apps/base_app_runner.py`` (recalc_llm_max_tokens). Dify
+has the plugin count tokens, which does so with GPT-2's vocabulary (dify_plugin,
+``openai_compatible/llm.py``), only where ``PLUGIN_BASED_TOKEN_COUNTING_ENABLED`` is true: otherwise every
+text has 0, nothing is left out and nothing lowered. The lab estimates the count from the text.
 """
 
 from __future__ import annotations
@@ -13,8 +15,10 @@ from typing import Any
 from .store import Document
 
 VARIABLE = re.compile(r"\{\{([a-zA-Z_]\w{0,29})\}\}")
+MOST_TURNS = 500  # of a conversation's last ones that are looked at
 LEAST_ANSWER = 16  # tokens: what remains when the prompt fills the context
 MESSAGE_TOKENS = 4  # what a message costs beyond its text
+REPLY_TOKENS = 3  # what any count begins with
 ASCII_PER_TOKEN = 4
 TOKENS_PER_OTHER = 2  # GPT-2 knows hardly any Chinese character as one token
 
@@ -36,7 +40,7 @@ def messages(
     inputs: dict[str, Any],
     query: str,
     history: list[Document],
-    room: int,
+    room: int | None,
     context: str = "",
 ) -> list[Message]:
     """The messages of one turn.
@@ -44,26 +48,33 @@ def messages(
     Args:
         config: the app's configuration; its prompt becomes the system message.
         history: earlier turns of the conversation, the oldest first.
-        room: tokens that prompt, history and question may take together; the oldest turns are left out.
+        room: tokens that prompt and history may take together: the oldest messages are left out, though never
+            the last one; the question is not thought of. None where nothing is counted.
         context: what was found in the app's datasets; it stands before the prompt.
     """
     prompt = VARIABLE.sub(lambda found: str(inputs.get(found[1], found[0])), config["pre_prompt"] or "")
     prompt = FRAME.format(context=context) + prompt if context else prompt
     system = [{"role": "system", "content": prompt}] if prompt else []
     question = [{"role": "user", "content": query}]
-    left = room - tokens(system + question)
-    kept: list[Message] = []
-    for turn in reversed(history):
-        said = [{"role": "user", "content": turn["query"]}, {"role": "assistant", "content": turn["answer"]}]
-        left -= tokens(said)
-        if left < 0:
-            break
-        kept = said + kept
-    return system + kept + question
+    said = [
+        {"role": role, "content": turn[field]}
+        for turn in history[-MOST_TURNS:]
+        for role, field in (("user", "query"), ("assistant", "answer"))
+    ]
+    left = None if room is None else max(room - tokens(system), 0)
+    while left is not None and len(said) > 1 and tokens(said) > left:
+        said.pop(0)
+    return system + said + question
 
 
-def bounded(parameters: dict[str, Any], asked: list[Message], context: int) -> dict[str, Any]:
-    """Parameters whose ``max_tokens`` leave room for the prompt in a context of that many tokens."""
+def bounded(parameters: dict[str, Any], asked: list[Message], context: int | None) -> dict[str, Any]:
+    """Parameters whose ``max_tokens`` leave room for the prompt in a context of that many tokens.
+
+    Args:
+        context: None where nothing is counted.
+    """
+    if context is None:
+        return parameters
     wanted = int(parameters.get("max_tokens") or 0)
     used = tokens(asked)
     if used + wanted <= context:
@@ -73,7 +84,7 @@ def bounded(parameters: dict[str, Any], asked: list[Message], context: int) -> d
 
 def tokens(asked: list[Message]) -> int:
     """About how many tokens GPT-2's vocabulary needs for messages."""
-    return sum(MESSAGE_TOKENS + text_tokens(message["content"]) for message in asked)
+    return REPLY_TOKENS + sum(MESSAGE_TOKENS + text_tokens(message["content"]) for message in asked)
 
 
 def text_tokens(text: str) -> int:

@@ -50,6 +50,7 @@ class Settings:
     collaboration: bool = True
     learn_app: bool = True
     marketplace_enabled: bool = True
+    counts_tokens: bool = False
     access_seconds: int = 3600
     refresh_seconds: int = 30 * 86400
     lockout_seconds: int = 86400
@@ -115,6 +116,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         collaboration=_true(get("ENABLE_COLLABORATION_MODE", "true")),
         learn_app=_true(get("ENABLE_LEARN_APP", "true")),
         marketplace_enabled=_true(get("MARKETPLACE_ENABLED", "true")),
+        counts_tokens=_true(get("PLUGIN_BASED_TOKEN_COUNTING_ENABLED", "false")),
         access_seconds=60 * int(get("ACCESS_TOKEN_EXPIRE_MINUTES") or 60),
         refresh_seconds=86400 * int(get("REFRESH_TOKEN_EXPIRE_DAYS") or 30),
         lockout_seconds=int(get("LOGIN_LOCKOUT_DURATION") or 86400),

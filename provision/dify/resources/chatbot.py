@@ -25,7 +25,8 @@ class Chatbot:
     """A chatbot of this exact name, created once; what is given here is managed, the rest is kept.
 
     Args:
-        description: shown in the console; say in it that this tool manages the app.
+        description: shown in the console. Where our mark is in it, an app of this name without the mark is
+            somebody's own, and refused.
         icon: one emoji.
         icon_background: a colour such as ``#FFEAD5``.
         model: the name in Dify of an llm that is connected.
@@ -79,7 +80,7 @@ class Chatbot:
         return f"Publish the chatbot {self.name}"
 
     def difference(self) -> str | None:
-        app = self.dify.apps.find(self.name)
+        app = self._found()
         if app is None:
             return f"there is no chat app {self.name}"
         differing = self._profile_differences(app)
@@ -87,7 +88,7 @@ class Chatbot:
         return f"these differ: {', '.join(differing)}" if differing else None
 
     def apply(self) -> None:
-        app = self.dify.apps.find(self.name)
+        app = self._found()
         if app is None:
             app = self._create()
         elif self._profile_differences(app):
@@ -97,6 +98,21 @@ class Chatbot:
             self._publish(app, wanted)
         if difference := self.difference():
             raise DifyError(self.title, f"Dify accepted it, but {difference}")
+
+    def _found(self) -> App | None:
+        """The app to manage.
+
+        Raises:
+            DifyError: it is somebody's own.
+        """
+        app = self.dify.apps.find(self.name)
+        if app is not None and MARK in self.description and MARK not in app.description:
+            raise DifyError(
+                self.title,
+                f"the chat app {app.id} has this name and was not made by this tool",
+                f"rename it in Dify's console, or have it managed: add {MARK!r} to its description",
+            )
+        return app
 
     def _profile(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from provision.dify.client import Dify
 from provision.dify.dialects.credentials import Write, stored_credential
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
+from provision.dify.runtimes import when_running
 from provision.domain.providers import ModelType
 from provision.domain.wiring.credentials import (
     CredentialAction,
@@ -20,10 +21,6 @@ from provision.domain.wiring.masking import credential_name
 
 # Seconds. Dify saves only after the plugin has tried the endpoint, which may take the plugin 300 s.
 _SAVE_TIMEOUT = 330.0
-# After a start the plugin daemon launches its plugins in the background; a refused save changed nothing.
-_RUNTIME_MISSING = ("no available node", "plugin runtime not found")
-_RUNTIME_PAUSE = 5.0
-_RUNTIME_PATIENCE = 180.0
 _ENDPOINT_ADVICE = (
     "the request to the endpoint comes from Dify's plugin_daemon container: from there the URL must be "
     "reachable, end with /v1, serve this model name and accept this key"
@@ -135,18 +132,15 @@ class ModelCredential:
         if not write.saves:
             self.dify.console.send(self.title, write.method, path, body=write.body)
             return
-        deadline = self.dify.transport.clock() + _RUNTIME_PATIENCE
-        while True:
-            try:
-                self.dify.console.send(
+        try:
+            when_running(
+                self.dify.transport,
+                lambda: self.dify.console.send(
                     self.title, write.method, path, body=write.body, read_timeout=_SAVE_TIMEOUT
-                )
-                return
-            except DifyError as error:
-                starting = any(text in error.problem for text in _RUNTIME_MISSING)
-                if not starting or self.dify.transport.clock() >= deadline:
-                    raise error.advised(error.advice or _ENDPOINT_ADVICE) from None
-            self.dify.transport.sleep(_RUNTIME_PAUSE)
+                ),
+            )
+        except DifyError as error:
+            raise error.advised(error.advice or _ENDPOINT_ADVICE) from None
 
     def _path(self, last: str) -> str:
         path = f"workspaces/current/model-providers/{self.provider}/models"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
+from provision.dify.runtimes import when_running
 from provision.domain.wiring.tool_credentials import ToolAction, ToolPlan, WantedTool, plan_tool
 
 # Seconds. Dify saves only after the plugin has tried the service, which may draw a picture for that.
@@ -47,12 +50,13 @@ class ToolCredential:
                 raise DifyError(self.title, f"Dify accepted it, but {plan.reason}")
             last, body = self.dify.generation.tools.write(plan, self._wanted)
             try:
-                self.dify.console.send(
-                    self.title, "POST", self._path(last), body=body, read_timeout=_SAVE_TIMEOUT
-                )
+                when_running(self.dify.transport, partial(self._save, last, body))
             except DifyError as error:
                 raise error.advised(error.advice or _ADVICE) from None
             done.add(plan.action)
+
+    def _save(self, last: str, body: Mapping[str, Any]) -> None:
+        self.dify.console.send(self.title, "POST", self._path(last), body=body, read_timeout=_SAVE_TIMEOUT)
 
     def _plan(self) -> ToolPlan:
         reply = self.dify.console.send(self.title, "GET", self._path("credentials"), repeatable=True)
