@@ -21,7 +21,6 @@ from provision.dify.resources.plugin import Plugin
 from provision.dify.resources.publication import ApiKey, SiteAndApi
 from provision.dify.resources.stray_models import StrayModels
 from provision.dify.resources.tool_credential import ToolCredential
-from provision.domain.budget import told
 from provision.domain.deployment import Deployment, ModelServer
 from provision.domain.providers import MODEL_TYPES, SWITCHES_THINKING, fields
 from provision.domain.secrets import FINGERPRINT_SALT, INIT_PASSWORD, api_key_name
@@ -63,7 +62,7 @@ def wire(deployment: Deployment) -> None:
             dify,
             server.settings.served_name,
             MODEL_TYPES[server.role],
-            fields(deployment, server, told(size) if server.role == "chat" else size),
+            fields(deployment, server, size),
             secret(api_key_name(server.role)),
             secret(FINGERPRINT_SALT).encode(),
             needs=SWITCHES_THINKING if server.role in progress.thinking else {},

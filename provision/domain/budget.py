@@ -14,8 +14,6 @@ TEMPLATE = 20
 QUESTION = 64
 # What is left for an answer after the longest one possible, unless max_tokens is less.
 ANSWER = 128
-# One part in so many of what the model reads is kept from Dify, whose count is not the model's.
-KEPT_BACK = 16
 # <s> query </s></s> chunk </s>, the most that either kind of model adds.
 SPECIAL = 4
 
@@ -44,25 +42,14 @@ def tokens(text: str) -> int:
     return letters + others
 
 
-def told(context: int) -> int:
-    """The size of a chat model's context that Dify is told.
-
-    Dify prunes a conversation, and lowers ``max_tokens``, so that its own count just fits what it is told
-    (``core/prompt/prompt_transform.py``, ``core/app/apps/base_app_runner.py``); for that it has to count,
-    see `provision.domain.dify_env.COUNTING`. It counts with GPT-2's vocabulary (langgenius/dify-plugin-sdks,
-    ``openai_compatible/llm.py``), which takes more tokens than Qwen3's for Chinese (3) and Markdown (1.1 to
-    1.4 in windows of 2,400 characters), as many for plain English sentences, and fewer for figures (0.6).
-    What is kept back makes up for figures and the marks of the chat template.
-
-    Args:
-        context: tokens that the model reads.
-    """
-    return context - context // KEPT_BACK
-
-
 def counted(text: str) -> int:
     """About how many tokens Dify counts for a text, rather too many than too few.
 
+    Dify prunes a conversation, and lowers ``max_tokens``, so that its own count just fits the model's context
+    (``core/prompt/prompt_transform.py``, ``core/app/apps/base_app_runner.py``); for that it has to count, see
+    `provision.domain.dify_env.COUNTING`. It counts with GPT-2's vocabulary (langgenius/dify-plugin-sdks,
+    ``openai_compatible/llm.py``), which takes more tokens than Qwen3's for Chinese (3) and Markdown (1.1 to
+    1.4 in windows of 2,400 characters), as many for plain English sentences, and fewer for figures (0.6).
     Chinese prose takes 2 to 2.1 tokens for a character, full-width marks up to 3.
     """
     others = sum(not character.isascii() for character in text)
@@ -125,17 +112,16 @@ def _chat_problems(deployment: Deployment, chat: ModelServer, prompt: str) -> li
     last, answer = bot.max_tokens * rate, min(bot.max_tokens, ANSWER)
     parts[f"{last} for the answer before, with dify.bot.max_tokens = {bot.max_tokens}"] = last
     parts[f"{answer} for the answer"] = answer
-    if (needed := fixed + last + answer) <= told(context):
+    if (needed := fixed + last + answer) <= context:
         return []
-    ways = [f"raise chat.max_model_len of {chat.host} to {_untold(needed)}"]
-    if shorter := _shorter(told(context) - fixed, rate):
+    ways = [f"raise chat.max_model_len of {chat.host} to {needed}"]
+    if shorter := _shorter(context - fixed, rate):
         ways.append(f"lower dify.bot.max_tokens to {shorter}")
     if knowledge.folders:
         ways.append("lower dify.knowledge.top_k or .chunk_size")
     return [
         f"{deployment.dify_host}: a conversation takes up to {needed} tokens as Dify counts them "
-        f"({', '.join(parts)}), but of chat.max_model_len = {context} it gets {told(context)}; "
-        f"{', '.join(ways)}, or shorten the prompt"
+        f"({', '.join(parts)}), but chat.max_model_len = {context}; {', '.join(ways)}, or shorten the prompt"
     ]
 
 
@@ -143,11 +129,6 @@ def _shorter(room: int, rate: int) -> int | None:
     """The longest answer that fits as the last one, with the next one; None when that is next to nothing."""
     longest = max((room - ANSWER) // rate, min(room // (rate + 1), ANSWER))
     return longest if longest >= QUESTION else None
-
-
-def _untold(size: int) -> int:
-    """The smallest context of which Dify is told so much."""
-    return next(context for context in range(size, 2 * size) if told(context) >= size)
 
 
 def _knowledge_problems(deployment: Deployment) -> list[str]:

@@ -19,7 +19,7 @@ from lab.dify.standin import api, assembly
 from lab.dify.standin.settings import Settings
 from provision.dify import Dify, DifyError
 from provision.dify.resources import ApiKey, Chatbot
-from provision.domain.budget import ANSWER, TEMPLATE, told
+from provision.domain.budget import ANSWER, TEMPLATE
 from provision.domain.deployment import deployment
 from provision.templates import text
 
@@ -71,7 +71,7 @@ def conversing(folder: Path, says: str, *, counts: bool, version: str) -> Iterat
     with serving(endpoint) as models_url, serving(door) as url:
         there = Installation(url, models_url, door, chat)
         dify = there.dify()
-        wiring = there.wiring(dify, told(CONTEXT))
+        wiring = there.wiring(dify, CONTEXT)
         bot = Chatbot(dify, BOT.name, "d", "🤖", "#FFEAD5", "qwen3", PROMPT, {"max_tokens": BOT.max_tokens})
         apply([*wiring, bot, ApiKey(dify, BOT.name)])
         chat.allowed.clear()

@@ -17,7 +17,6 @@ from provision.domain.budget import (
     budget_problems,
     counted,
     tokens,
-    told,
 )
 from provision.domain.deployment import deployment
 from provision.domain.settings import BotSettings
@@ -71,25 +70,21 @@ def test_the_estimate_is_not_far_below_what_dify_counts(words: str, really: int)
     assert 0.9 * really <= counted(words) <= 2 * really
 
 
-def test_dify_is_told_a_little_less() -> None:
-    assert told(1024) == 960
-
-
 def test_the_defaults_fit() -> None:
     assert problems(text(BOT.prompt).strip()) == []
     assert problems("You are a helpful assistant. Answer briefly.", d={"dify": ENGLISH}) == []
 
 
 def test_it_fits_to_the_token() -> None:
-    room = told(1024) - 3 * BOT.max_tokens - ANSWER - QUESTION - TEMPLATE
+    room = 1024 - 3 * BOT.max_tokens - ANSWER - QUESTION - TEMPLATE
     prompt = "你" * (room * 4 // 9)
     assert problems(prompt) == []
     [refused] = problems(prompt + "你")
     assert refused == (
-        "d: a conversation takes up to 962 tokens as Dify counts them (about 270 for dify.bot.prompt = "
+        "d: a conversation takes up to 1025 tokens as Dify counts them (about 333 for dify.bot.prompt = "
         "'templates/bot_prompt.md', 64 for a question, 20 around the messages, 480 for the answer before, "
-        "with dify.bot.max_tokens = 160, 128 for the answer), but of chat.max_model_len = 1024 it gets 960; "
-        "raise chat.max_model_len of a to 1026, lower dify.bot.max_tokens to 159, or shorten the prompt"
+        "with dify.bot.max_tokens = 160, 128 for the answer), but chat.max_model_len = 1024; "
+        "raise chat.max_model_len of a to 1025, lower dify.bot.max_tokens to 159, or shorten the prompt"
     )
 
 

@@ -57,7 +57,7 @@ def pyinfra(inventory: Path, *arguments: str) -> subprocess.CompletedProcess[str
         (
             "",
             '"dify": {"bot": {"max_tokens": 1000}}',
-            "but of chat.max_model_len = 1024 it gets 960; raise chat.max_model_len of gpu to ",
+            "but chat.max_model_len = 1024; raise chat.max_model_len of gpu to ",
         ),
     ],
 )

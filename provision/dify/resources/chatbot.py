@@ -65,7 +65,9 @@ class Chatbot:
 
     def _attachment(self, app: App) -> Attachment | None:
         attached = attached_datasets((app.configuration or {}).get("dataset_configs") or {})
-        wanted = [dataset.id for name in self.knowledge if (dataset := self.dify.datasets.find(name))]
+        found = (self.dify.datasets.find(name) for name in self.knowledge)
+        # Somebody's own of the same name is refused where it would be filled, and not searched either.
+        wanted = [dataset.id for dataset in found if dataset and MARK in dataset.description]
         by_hand = [each for each in attached if each not in wanted and self._is_by_hand(each)]
         if not wanted and by_hand == attached:
             return None
