@@ -117,9 +117,16 @@ def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, An
         for (host, setting), path in named.items()
         if (problem := _problem(path))
     ]
-    package = found.dify.plugin_package
-    if package and not (ROOT / package).is_file():
-        problems.append(f"{found.dify_host}: dify.plugin_package = {package!r}: there is no such file")
+    painter = found.dify.stable_diffusion
+    packages = {
+        "dify.plugin_package": found.dify.plugin_package,
+        "dify.stable_diffusion.plugin_package": painter.plugin_package if painter else None,
+    }
+    problems += [
+        f"{found.dify_host}: {setting} = {path!r}: there is no such file"
+        for setting, path in packages.items()
+        if path and not (ROOT / path).is_file()
+    ]
     problems = problems or [
         f"{server.host}: serving.vllm_requirements = {server.serving.vllm_requirements!r}: {danger}"
         for server in {server.host: server for server in found.servers.values()}.values()

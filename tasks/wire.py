@@ -29,6 +29,7 @@ from provision.keeper import secret
 from provision.operations import endpoint
 from provision.operations.administrator import adopted
 from provision.operations.dify import resource
+from provision.operations.painter import draws
 from provision.templates import ROOT, text
 
 
@@ -54,6 +55,15 @@ def wire(deployment: Deployment) -> None:
             password(),
             secret(INIT_PASSWORD),
             settings.language,
+        )
+
+    def plugin(dify: Dify, wanted: str, package: str | None) -> Plugin:
+        return Plugin(
+            dify,
+            wanted,
+            settings.plugin_install_timeout,
+            progress=host.log,
+            package=ROOT / package if package else None,
         )
 
     def credential(dify: Dify, server: ModelServer) -> ModelCredential:
@@ -116,13 +126,7 @@ def wire(deployment: Deployment) -> None:
     resource(
         name="Install the plugin for OpenAI-compatible models",
         settings=settings,
-        make=lambda dify: Plugin(
-            dify,
-            settings.plugin,
-            settings.plugin_install_timeout,
-            progress=host.log,
-            package=ROOT / settings.plugin_package if settings.plugin_package else None,
-        ),
+        make=lambda dify: plugin(dify, settings.plugin, settings.plugin_package),
     )
     resource(
         name="Set how plugins upgrade themselves",
@@ -168,12 +172,13 @@ def wire(deployment: Deployment) -> None:
         name="Make an API key", settings=settings, make=lambda dify: ApiKey(dify, bot.name), needs=("chat",)
     )
     if painter := settings.stable_diffusion:
-        plugin, provider = "langgenius/stablediffusion", "langgenius/stablediffusion/stablediffusion"
+        provider = "langgenius/stablediffusion/stablediffusion"
         fields_of_tool = {"base_url": painter.base_url, "model": painter.model}
+        draws(name="Reach Stable Diffusion as Dify will", painter=painter, dify=settings)
         resource(
             name="Install the plugin for Stable Diffusion",
             settings=settings,
-            make=lambda dify: Plugin(dify, plugin, settings.plugin_install_timeout, progress=host.log),
+            make=lambda dify: plugin(dify, painter.plugin, painter.plugin_package),
             extra="pictures",
         )
         resource(

@@ -188,11 +188,17 @@ class KnowledgeSettings(Settings):
         return value
 
 
+PluginName = Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+(:[\w.-]+@[0-9a-f]{64})?$")]
+"""The newest of a plugin, or, with version and checksum, exactly one."""
+
+
 class StableDiffusionSettings(Settings):
     """A service with AUTOMATIC1111's API that draws pictures."""
 
     base_url: HttpUrlBeyondLoopback
     model: Text
+    plugin: PluginName = "langgenius/stablediffusion"
+    plugin_package: Text | None = None
 
 
 class BackupSettings(Settings):
@@ -217,9 +223,7 @@ class DifySettings(Settings):
     admin_email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] = "admin@example.com"
     admin_name: Annotated[str, Field(min_length=1, max_length=30)] = "Admin"
     language: Text = "zh-Hans"
-    plugin: Annotated[str, Field(pattern=r"^[\w-]+/[\w-]+(:[\w.-]+@[0-9a-f]{64})?$")] = (
-        "langgenius/openai_api_compatible"
-    )
+    plugin: PluginName = "langgenius/openai_api_compatible"
     plugin_package: Text | None = None
     plugin_auto_upgrade: Literal["disabled", "fix_only", "latest"] = "disabled"
     plugin_install_timeout: Seconds = 900

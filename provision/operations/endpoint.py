@@ -100,7 +100,7 @@ def reachable(*, server: ModelServer, deployment: Deployment) -> Commands:
     caller = ""
     opening = server.tunnel and inventory.get_host(server.host) not in state.failed_hosts
     try:
-        caller = _caller(deployment.dify)
+        caller = caller_of(deployment.dify)
         with http_client(host, server.endpoint, container=caller) as client:
             client.headers["Authorization"] = f"Bearer {secret(api_key_name(server.role))}"
             proof = progress.wait_for(
@@ -158,8 +158,8 @@ def _mixed_up(
     return f"{server.endpoint} is {name}, the {other.role} model of {other.host}; {what_to_do}"
 
 
-def _caller(dify: DifySettings) -> str:
-    """The container that requests to models leave from: the one whose plugins make them.
+def caller_of(dify: DifySettings) -> str:
+    """The container that requests to models and tools leave from: the one whose plugins make them.
 
     Where its image has no Python, one of the same networks stands in for it.
 

@@ -31,10 +31,10 @@ def test_the_plugin_daemon_asks_or_the_api_beside_it(
     monkeypatch: pytest.MonkeyPatch, python: bool, container: str
 ) -> None:
     monkeypatch.setattr(endpoint, "host", Host(python))
-    assert endpoint._caller(DifySettings()) == container
+    assert endpoint.caller_of(DifySettings()) == container
 
 
 def test_a_plugin_daemon_that_does_not_run_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "host", Host(None))
     with pytest.raises(EndpointError, match=r"bot-plugin_daemon-1.*does not run; see docker compose logs"):
-        endpoint._caller(DifySettings())
+        endpoint.caller_of(DifySettings())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -97,3 +98,13 @@ def test_unreachable_marketplace() -> None:
     routes = Routes({IDS: [installed()], f"POST {W}/plugin/list/latest-versions": [{"versions": {}}]})
     with pytest.raises(DifyError, match="cannot be reached"):
         Plugin(routes.dify(), "a/b").apply()
+
+
+def test_no_upgrade_from_a_file_is_told_as_that(tmp_path: Path) -> None:
+    """Offline, where the marketplace cannot be reached (contract 3.5)."""
+    refused = (400, {"code": "invalid_param", "message": "Reached maximum retries", "status": 400})
+    routes = Routes({IDS: [installed(OLD)], f"POST {W}/plugin/upgrade/marketplace": [refused]})
+    with pytest.raises(
+        DifyError, match=r"not from .*new\.difypkg: name the package of the installed version"
+    ):
+        Plugin(routes.dify(), NEW, package=tmp_path / "new.difypkg").apply()

@@ -155,6 +155,12 @@ class Plugin:
             if already_installed(error):
                 # Somebody else installed it in the meantime; the list is read next.
                 return None
+            if path.startswith("upgrade/") and self.package is not None:
+                raise error.advised(
+                    f"Dify upgrades a plugin from the marketplace only, not from {self.package}: name the "
+                    "package of the installed version, or remove the plugin in Dify's console (credentials "
+                    "of other models go with it) and run again"
+                ) from None
             if path.startswith("upgrade/") and error.status == 500:
                 raise error.advised(
                     "a plugin that was installed from a file cannot be upgraded from the marketplace: "
