@@ -130,3 +130,13 @@ def chatbot(dify: Dify, names: Sequence[str]) -> Chatbot:
     return Chatbot(
         dify, BOT, "d", "🤖", "#FFEAD5", "qwen3", "Be brief.", knowledge=names, retrieval=RETRIEVAL
     )
+
+
+def assert_settled(there: Installation) -> None:
+    """Nothing differs, and applying all the same writes nothing."""
+    before, dify = list(there.door.writes), there.dify()
+    resources = there.wiring(dify) + there.knowing(dify)
+    assert [resource.difference() for resource in resources] == [None] * len(resources)
+    for resource in resources:
+        resource.apply()
+    assert there.door.writes == before

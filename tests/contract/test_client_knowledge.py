@@ -14,6 +14,7 @@ from knowledge_scenario import (
     TOP_K,
     Installation,
     Models,
+    assert_settled,
     chatbot,
     documents,
     knowledge,
@@ -29,9 +30,6 @@ from provision.dify.resources import DatasetKey
 from provision.domain.knowledge import Document, holds, probe
 from provision.domain.wiring.retrieval import MARK, attached_datasets
 
-# Requests that are no GET and yet change nothing of Dify's configuration.
-READS = ("/list/installations/ids", "/list/latest-versions", "/login", "/chat-messages", "/retrieve")
-
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
@@ -43,10 +41,6 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         there = Installation(url, models_url, door, models)
         apply(there.wiring(there.dify()))
         yield there
-
-
-def writes(door: Door) -> list[str]:
-    return [write for write in door.writes if not write.endswith(READS)]
 
 
 def test_what_was_indexed_is_found_first_and_cited(installation: Installation) -> None:
@@ -66,13 +60,7 @@ def test_what_was_indexed_is_found_first_and_cited(installation: Installation) -
     assert looked_for.sentence in prompt
     assert prompt.endswith("Be brief.")
 
-    before = writes(installation.door)
-    again = installation.dify()
-    resources = installation.wiring(again) + installation.knowing(again)
-    assert [resource.difference() for resource in resources] == [None] * len(resources)
-    for resource in resources:
-        resource.apply()
-    assert writes(installation.door) == before
+    assert_settled(installation)
 
 
 def test_only_what_changed_is_sent(installation: Installation) -> None:
@@ -81,14 +69,14 @@ def test_only_what_changed_is_sent(installation: Installation) -> None:
     kept, old = documents()[1].name, documents()[0].name
     dataset = dify.datasets.require("handbook")
     ids = {document.name: document.id for document in dify.datasets.documents(dataset)}
-    before = len(writes(installation.door))
+    before = len(installation.door.writes)
 
     new = replace(HANDBOOK[0], text="服务器机柜搬到一号楼去了。")
     changed = knowledge(dify, [new, HANDBOOK[1]])
     assert changed.difference() == f"to index: rooms.md; to remove: {old}"
     changed.apply()
     path = f"/v1/datasets/{dataset.id}"
-    assert writes(installation.door)[before:] == [
+    assert installation.door.writes[before:] == [
         f"POST {path}/document/create-by-text",
         f"DELETE {path}/documents/{ids[old]}",
     ]
@@ -125,9 +113,9 @@ def test_what_a_killed_run_has_sent_is_awaited(installation: Installation) -> No
     DatasetKey(dify).apply()
     dataset = dify.datasets.create("Create", "handbook", MARK)
     dify.datasets.add("Killed", dataset, documents()[0], SIZE)
-    before = len(writes(installation.door))
+    before = len(installation.door.writes)
     knowledge(dify).apply()
-    assert writes(installation.door)[before:] == [
+    assert installation.door.writes[before:] == [
         f"PATCH /console/api/datasets/{dataset.id}",
         f"POST /v1/datasets/{dataset.id}/document/create-by-text",
     ]
@@ -146,11 +134,11 @@ def test_what_a_killed_worker_left_is_sent_again(tmp_path: Path) -> None:
         [left] = site.store.all("document")
         for status in ("indexing", "parsing"):
             site.store.put("document", left["id"], left | {"status": status})
-            before = len(writes(door))
+            before = len(door.writes)
             replace(knowledge(dify), timeout=1.5, progress=said.append).apply()
             assert f"{left['name']} stays {status}; sent again" in said
             path = f"/v1/datasets/{left['dataset_id']}"
-            assert writes(door)[before:][-2:] == [
+            assert door.writes[before:][-2:] == [
                 f"DELETE {path}/documents/{left['id']}",
                 f"POST {path}/document/create-by-text",
             ]
@@ -162,11 +150,11 @@ def test_a_dataset_of_somebody_else_is_not_taken_over(installation: Installation
     dify = installation.dify()
     DatasetKey(dify).apply()
     theirs = dify.datasets.create("By hand", "handbook", "The marketing team's")
-    before = writes(installation.door)
+    before = installation.door.writes
     for ask in (knowledge(dify).difference, knowledge(dify).apply):
         with pytest.raises(DifyError, match=rf"{theirs.id}\) was made by hand.*rename it.*adding \"{MARK}\""):
             ask()
-    assert writes(installation.door) == before
+    assert installation.door.writes == before
     dify.datasets.change("Hand over", theirs, {"description": f"The marketing team's, {MARK}"})
     knowledge(dify).apply()
     assert knowledge(dify).difference() is None

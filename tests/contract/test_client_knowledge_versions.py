@@ -7,10 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from knowledge_scenario import BOT, HANDBOOK, SIZE, TOP_K, Installation, Models, documents, knowledge
+from knowledge_scenario import (
+    BOT,
+    HANDBOOK,
+    SIZE,
+    TOP_K,
+    Installation,
+    Models,
+    assert_settled,
+    documents,
+    knowledge,
+)
 from starlette.applications import Starlette
 from starlette.routing import Route
-from test_client_knowledge import writes
 from test_client_standin import VERSIONS, Door, apply, serving
 
 from lab.dify.standin import api, assembly
@@ -29,16 +38,6 @@ def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ins
         there = Installation(url, models_url, door, models)
         apply(there.wiring(there.dify()))
         yield there
-
-
-def assert_settled(there: Installation) -> None:
-    """Nothing differs, and applying all the same writes nothing."""
-    before, dify = writes(there.door), there.dify()
-    resources = there.wiring(dify) + there.knowing(dify)
-    assert [resource.difference() for resource in resources] == [None] * len(resources)
-    for resource in resources:
-        resource.apply()
-    assert writes(there.door) == before
 
 
 def test_from_nothing_to_a_bot_that_cites(installation: Installation) -> None:
@@ -64,13 +63,13 @@ def test_from_nothing_to_a_bot_that_cites(installation: Installation) -> None:
         assert looked_for.sentence in installation.models.prompts[-1]
         dify.service.delete_conversation(dify.apps.api_key(BOT), answer.conversation_id, "provisioner")
 
-    before, dataset = len(writes(installation.door)), dify.datasets.require("handbook")
+    before, dataset = len(installation.door.writes), dify.datasets.require("handbook")
     [old] = [each for each in dify.datasets.documents(dataset) if each.name == documents()[0].name]
     changed = [replace(HANDBOOK[0], text="服务器机柜搬到一号楼去了。"), HANDBOOK[1]]
     knowledge(dify, changed).apply()
     assert knowledge(dify, changed).difference() is None
     path = f"/v1/datasets/{dataset.id}"
-    assert writes(installation.door)[before:] == [
+    assert installation.door.writes[before:] == [
         f"POST {path}/document/create-by-text",
         f"DELETE {path}/documents/{old.id}",
     ]

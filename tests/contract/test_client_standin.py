@@ -43,7 +43,7 @@ EMAIL, PASSWORD, INIT_PASSWORD = "admin@example.com", "Canary-Passw0rd", "canary
 KEY = "sk-canary-0123456789"
 BOT = "mofei"
 # Requests that are no GET and yet change nothing of Dify's configuration.
-NO_WRITES = ("/list/installations/ids", "/list/latest-versions", "/login", "/chat-messages")
+NO_WRITES = ("/list/installations/ids", "/list/latest-versions", "/login", "/chat-messages", "/retrieve")
 _runs = itertools.count()
 
 

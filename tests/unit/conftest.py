@@ -1,7 +1,9 @@
-"""A host with a running Dify, on this machine."""
+"""What several files need: a host with a running Dify, on this machine; what pyinfra says."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
     monkeypatch.setattr(backup, "OURS", ours)
     monkeypatch.setattr(unfinished, "NOTE", str(tmp_path / "lib/unfinished.json"))
     return here
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What pyinfra's logger says to the one who runs it."""
+    caplog.set_level(logging.INFO, logger="pyinfra")
+    pyinfra_logger = logging.getLogger("pyinfra")
+    before, pyinfra_logger.propagate = pyinfra_logger.propagate, True
+    yield caplog
+    pyinfra_logger.propagate = before

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,21 +34,13 @@ def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def clone(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(dify_stack, "secret", SECRETS.__getitem__)
-    folder = tmp_path / "dify"
-    subprocess.run(
-        ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--branch", "1.16.1", upstream, folder],
-        check=True,
-    )
+    return cloned(upstream, "1.16.1", tmp_path / "dify")
+
+
+def cloned(upstream: Path, version: str, folder: Path) -> Path:
+    quiet = ["git", "-c", "advice.detachedHead=false", "clone", "-q"]
+    subprocess.run([*quiet, "--branch", version, upstream, folder], check=True)
     return folder
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    caplog.set_level(logging.INFO, logger="pyinfra")
-    pyinfra_logger = logging.getLogger("pyinfra")
-    before, pyinfra_logger.propagate = pyinfra_logger.propagate, True
-    yield caplog
-    pyinfra_logger.propagate = before
 
 
 def run(clone: Path, **settings: object) -> bool:
@@ -196,11 +186,7 @@ def test_what_an_own_variable_holds_is_not_shown(clone: Path, said: pytest.LogCa
 def notes(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """As in the notes: 1.3.1, ``.env.example`` copied and then edited in place, both on port 81."""
     monkeypatch.setattr(dify_stack, "secret", SECRETS.__getitem__)
-    folder = tmp_path / "by-hand"
-    subprocess.run(
-        ["git", "-c", "advice.detachedHead=false", "clone", "-q", "--branch", "1.3.1", upstream, folder],
-        check=True,
-    )
+    folder = cloned(upstream, "1.3.1", tmp_path / "by-hand")
     example, env = folder / "docker/.env.example", folder / "docker/.env"
     edited = example.read_text().replace("EXPOSE_NGINX_PORT=80", "EXPOSE_NGINX_PORT=81")
     example.write_text(edited)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,15 +25,6 @@ from provision.domain.settings import BotSettings, DifySettings
 from provision.operations import app_keys, asking, dify
 
 SETTINGS = DifySettings()
-
-
-@pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    caplog.set_level(logging.INFO, logger="pyinfra")
-    pyinfra_logger = logging.getLogger("pyinfra")
-    before, pyinfra_logger.propagate = pyinfra_logger.propagate, True
-    yield caplog
-    pyinfra_logger.propagate = before
 
 
 @pytest.fixture
