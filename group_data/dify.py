@@ -23,8 +23,8 @@ dify = {
     "lan_profiles": ["private", "domain"],
     # In WSL: run `wsl --shutdown` when its settings were changed; everything in it stops for a minute.
     "allow_wsl_restart": False,
-    # The first administrator; its password is made on the host, in
-    # /etc/dify-vllm-deploy/secrets/admin-password.
+    # The first administrator, as an existing account is spelled (capitals count up to Dify 1.11.2); its
+    # password is made on the host, in /etc/dify-vllm-deploy/secrets/admin-password.
     "admin_email": "admin@example.com",
     "admin_name": "Admin",
     "language": "zh-Hans",
@@ -91,6 +91,7 @@ dify = {
         "index_timeout": 900,
     },
     # Pictures for agent apps, from a service with AUTOMATIC1111's API as Dify's containers reach it:
-    # {"base_url": "http://192.168.1.20:7860", "model": "v1-5-pruned-emaonly"}; None installs nothing.
+    # {"base_url": "http://192.168.1.20:7860", "model": "v1-5-pruned-emaonly"}, and "plugin" and
+    # "plugin_package" like those above; None installs nothing.
     "stable_diffusion": None,
 }

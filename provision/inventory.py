@@ -118,13 +118,13 @@ def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, An
         if (problem := _problem(path))
     ]
     painter = found.dify.stable_diffusion
-    packages = {
+    package_files = {
         "dify.plugin_package": found.dify.plugin_package,
         "dify.stable_diffusion.plugin_package": painter.plugin_package if painter else None,
     }
     problems += [
         f"{found.dify_host}: {setting} = {path!r}: there is no such file"
-        for setting, path in packages.items()
+        for setting, path in package_files.items()
         if path and not (ROOT / path).is_file()
     ]
     problems = problems or [

@@ -1,4 +1,4 @@
-"""What this run could not do; the last operation reports it."""
+"""What this run has learnt, and could not do; the last operation reports it."""
 
 from __future__ import annotations
 

@@ -18,8 +18,8 @@ def restore_dify(deployment: Deployment, backup: str | None) -> None:
         backup: its name on the host, or the folder here that it was fetched to.
     """
     if host.name == deployment.dify_host:
-        remembered(name="Note where Dify stands", folder=deployment.dify.folder)
         put_back(name="Put the backup back", dify=deployment.dify, backup=backup)
+        remembered(name="Note where Dify stands", folder=deployment.dify.folder)
 
 
 @deploy("Restore")

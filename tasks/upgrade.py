@@ -16,8 +16,8 @@ def upgrade_dify(wanted: upgrade.Wanted) -> None:
     deployment = wanted.deployment
     if host.name != deployment.dify_host:
         return
-    remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     upgrade.allowed(name="Look at what lies between", wanted=wanted)
+    remembered(name="Note where Dify stands", folder=deployment.dify.folder)
     upgrade.answering(name="Ask the bot before anything changes", wanted=wanted)
     upgrade.made_ready(name="Make the new release ready beside the running one", wanted=wanted)
     upgrade.changed(name="Back up, change to the new release, prove it, or go back", wanted=wanted)

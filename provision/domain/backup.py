@@ -108,10 +108,6 @@ class Manifest:
     def size(self) -> int:
         return sum(part.size for part in self.parts)
 
-    @property
-    def unpacked(self) -> int:
-        return sum(part.unpacked for part in self.parts)
-
     def text(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=1) + "\n"
 
@@ -226,19 +222,3 @@ def unpackable(wanted: Iterable[Part], sizes: Mapping[str, int | None]) -> Itera
                 f"{part.source}, which Dify has mounted, is not there; mount its disk, start Dify once, or "
                 "take it out of the override"
             )
-
-
-def no_room(size: int, free: int, mount: str, remedy: str) -> Iterator[str]:
-    """Why something does not fit, if it does not.
-
-    Args:
-        size: bytes that may be needed.
-        free: bytes.
-        mount: the file system.
-        remedy: what to do besides freeing some.
-    """
-    if size > free:
-        yield (
-            f"{free / GB:.1f} GB are free on {mount}, but up to {size / GB:.1f} GB are needed; free some, "
-            f"or {remedy}"
-        )

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from provision.domain.env_merge import EnvFolder, Merged, meaning, merge
+from provision.domain.dotenv import meaning
+from provision.domain.env_merge import EnvFolder, Merged, merge
 from provision.domain.published_secrets import NEVER_FOLLOW
 from provision.domain.settings import DifySettings
 

@@ -26,7 +26,8 @@ class CheckedOutTag(FactBase[str]):
         return StringCommand(
             "[ -e", QuoteString(f"{path}/.git"), "] || exit 0;",
             "git_there() { git -c safe.directory=* -C", QuoteString(path), '"$@"; };',
-            "git_there describe --tags --exact-match 2>/dev/null || {", _SAME_FOLDER, "} || echo '?'",
+            "git_there describe --tags --exact-match --match '[0-9]*.[0-9]*.[0-9]*' 2>/dev/null ||",
+            "{", _SAME_FOLDER, "} || echo '?'",
         )  # fmt: skip
 
     def process(self, output: list[str]) -> str:

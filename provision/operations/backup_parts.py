@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pyinfra.api import Host
 from pyinfra.facts.files import Link
 
-from provision.domain.backup import Part, no_room, parts, unpackable
+from provision.domain.backup import Part, parts, unpackable
+from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
 from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectMounts
 from provision.facts.docker import OtherFolders
@@ -81,8 +82,8 @@ def examined(host: Host, dify: DifySettings) -> tuple[list[Part], dict[str, int]
     for problem in unpackable(wanted, sizes):
         raise StepError(problem)
     known = {path: size for path, size in sizes.items() if size is not None}
-    if space := host.get_fact(FreeSpace, path=dify.backup.folder):
-        remedy = "set dify.backup.folder to a larger disk"
-        for problem in no_room(sum(known.values()), space.free, space.mount, remedy):
-            raise StepError(problem)
+    need = Need("the backup", dify.backup.folder, sum(known.values()))
+    space = host.get_fact(FreeSpace, path=dify.backup.folder)
+    for problem in disk_problems([(need, space, 0)], "set dify.backup.folder to a larger disk"):
+        raise StepError(problem)
     return [part for part in wanted if part.source in known], known

@@ -101,11 +101,11 @@ def resource(
         if state.is_executing:
             refused = isinstance(error, LoginRefusedError)
             if extra and not refused:
-                _remember(host, extra, error)
+                _tell(host, extra, error)
                 return
             yield failure("Ask Dify", str(error), advice=ADVICE if refused else "Put it right and run again")
             return
-        if trouble := _trouble(settings, error):
+        if trouble := _trouble(error):
             # Not "would change" but "cannot tell".
             raise OperationValueError(str(trouble)) from None
         # A dry run: Dify, or what this builds on, is not there yet, so it would be made.
@@ -119,18 +119,21 @@ def resource(
     yield FunctionCommand(_apply, (wanted, extra), {})
 
 
-def _trouble(settings: DifySettings, error: Exception) -> DifyError | None:
+def _trouble(error: Exception) -> DifyError | None:
     """Why a dry run's question failed, unless what it asks for, or builds on, is only not there yet."""
-    if isinstance(error, LoginRefusedError):
+    if not isinstance(error, DifyError):
+        return None
+    dify = _clients.get(host.name)
+    if dify is None or isinstance(error, LoginRefusedError):
         return error
-    return client(settings).trouble() if isinstance(error, DifyError) else None
+    return dify.trouble()
 
 
 def _nothing() -> None:
     """Stands for the writes that a dry run foresees."""
 
 
-def _remember(host: Host, extra: str, error: Exception) -> None:
+def _tell(host: Host, extra: str, error: Exception) -> None:
     progress.not_done[extra] = f"{extra}: {error}"
     host.log_styled(progress.not_done[extra], fg="red", log_func=logger.error)
 
@@ -141,7 +144,7 @@ def _apply(state: State, host: Host, wanted: Resource, extra: str) -> bool:
         wanted.apply()
     except DifyError as error:
         if extra:
-            _remember(host, extra, error)
+            _tell(host, extra, error)
             return True
         # Told in one line; an exception would be told as a traceback.
         host.log_styled(str(error), fg="red", log_func=logger.error)

@@ -82,7 +82,7 @@ def up(*, dify: DifySettings) -> Commands:
         start = "docker compose --progress quiet up --detach" + (" --no-recreate" if kept else "")
         ill = StringCommand("{", LAST_WORDS, "exit 1; }")
         yield watched(StringCommand(inside, start, "||", ill), "starting containers")
-        stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
+        stack = host.get_fact(ComposeStack, folder=folder, project=name, port=dify.port)
     if compose.nginx_is_stale(stack.containers, stack.door):
         yield StringCommand("docker compose restart nginx", _chdir=folder)
 

@@ -8,6 +8,7 @@ from pyinfra.api import Host, QuoteString, StringCommand
 from provision.dify.client import wait_until_ready
 from provision.dify.errors import DifyError
 from provision.domain.deployment import Deployment
+from provision.domain.wiring.versions import Version
 from provision.facts.docker import Restarts
 from provision.keeper import KeeperUnavailableError
 from provision.operations.asking import ask
@@ -38,7 +39,7 @@ def proven(host: Host, deployment: Deployment, version: str) -> None:
     dify = client(settings)
     try:
         wait_until_ready(dify, settings.start_timeout, waiting=waiting)
-        if str(dify.version) != version:
+        if dify.version != Version.parse(version):
             raise StepError(f"{dify.version} answers, not {version}")
         ask(settings)
     except Failure:

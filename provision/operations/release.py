@@ -6,6 +6,7 @@ from io import BytesIO
 
 from pyinfra.api import Host, QuoteString, StringCommand
 
+from provision.domain.adoption import OVERRIDE
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import managed, merged
 from provision.domain.env_diff import shown
@@ -14,7 +15,7 @@ from provision.domain.secrets import DIFY
 from provision.domain.settings import DifySettings
 from provision.facts.dify_env import ExampleEnv
 from provision.keeper import KeeperUnavailableError, secret
-from provision.operations.dify_stack import OVERRIDE, compose_dir, env_files, project
+from provision.operations.dify_stack import compose_dir, env_files, project
 from provision.operations.steps import StepError, run, run_visibly
 from provision.remote_file import read
 

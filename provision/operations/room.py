@@ -22,7 +22,7 @@ def require_way_back(host: Host, dify: DifySettings) -> None:
     How small a backup gets is not known before, so as much as it is of is reckoned.
 
     Raises:
-        StepError: they have not.
+        StepError: says why not.
     """
     wanted, sizes = examined(host, dify)
     require_changeable(host, dify, wanted)

@@ -12,7 +12,7 @@ from provision.templates import text
 LOST = (OSError, EOFError, SSHException)
 """What a connection that is gone looks like."""
 
-LAST_WORDS = 5
+LAST_LINES = 5
 
 
 class StepError(Exception):
@@ -34,7 +34,7 @@ def run(host: Host, command: StringCommand, what: str) -> list[str]:
     """
     done, output = host.run_shell_command(command, print_output=False, print_input=False)
     if not done:
-        said = " / ".join(line.strip() for line in output.stderr_lines[-LAST_WORDS:] if line.strip())
+        said = " / ".join(line.strip() for line in output.stderr_lines[-LAST_LINES:] if line.strip())
         raise StepError(f"{what}: {said or 'it failed without a word'}")
     return list(output.stdout_lines)
 
@@ -55,7 +55,7 @@ def program(name: str, *arguments: str) -> StringCommand:
     return StringCommand("bash -c", QuoteString(script), *map(QuoteString, (name, *arguments)))
 
 
-def put_text(host: Host, content: str, path: str, mode: str = "600") -> None:
+def put_text(host: Host, content: str, path: str) -> None:
     """Have a file hold a text without secrets, all of it or none; its folder is made.
 
     Raises:
@@ -66,7 +66,7 @@ def put_text(host: Host, content: str, path: str, mode: str = "600") -> None:
         host,
         StringCommand(
             "mkdir -p", QuoteString(path.rsplit("/", 1)[0]), "&& (umask 077; printf %s", QuoteString(content),
-            ">", staged, ") && chmod", mode, staged, "&& sync", staged, "&& mv -T", staged, QuoteString(path),
+            ">", staged, ") && sync", staged, "&& mv -T", staged, QuoteString(path),
         ),
         f"writing {path}",
     )  # fmt: skip

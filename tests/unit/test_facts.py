@@ -187,6 +187,7 @@ def test_a_work_tree_on_a_tag_and_on_none(tmp_path: Path) -> None:
         subprocess.run([*git, *words], check=True)
     assert ask(CheckedOutTag, path=str(tmp_path)) == "1.16.1"
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "n"], check=True)
+    subprocess.run([*git, "tag", "mine"], check=True)  # no release's name
     assert ask(CheckedOutTag, path=str(tmp_path)) == "?"
 
 

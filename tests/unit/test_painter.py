@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
-from pyinfra import state
 
 from provision import progress
 from provision.domain.settings import DifySettings, StableDiffusionSettings
@@ -30,7 +30,7 @@ class Host:
 def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     found = Host()
     monkeypatch.setattr(painter, "host", found)
-    monkeypatch.setattr(painter, "state", type("Executing", (), {"is_executing": True}))
+    monkeypatch.setattr(painter, "state", SimpleNamespace(is_executing=True))
     monkeypatch.setattr(progress, "not_done", {})
     monkeypatch.setattr(painter, "caller_of", lambda _: "docker-plugin_daemon-1")
     return found
@@ -93,6 +93,6 @@ def test_without_a_plugin_daemon_it_cannot_be_asked(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_dry_run_asks_nobody(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
-    monkeypatch.setattr(painter, "state", state)
+    monkeypatch.setattr(painter, "state", SimpleNamespace(is_executing=False))
     assert asked(monkeypatch, AssertionError("nobody is asked")) == ""
     assert host.said == ["asked when the deploy runs"]

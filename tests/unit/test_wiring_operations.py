@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from pyinfra.api import Config, Inventory, State
+from pyinfra.api import Config, Inventory, OperationValueError, State
 from pyinfra.api.connect import connect_all, disconnect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.operation import add_op
@@ -74,7 +74,8 @@ class Switched:
 def test_an_extra_that_fails_does_not_end_the_run(
     monkeypatch: pytest.MonkeyPatch, not_done: dict[str, str], when: str
 ) -> None:
-    monkeypatch.setattr(dify, "client", lambda _: SimpleNamespace(trouble=lambda: None))
+    there = SimpleNamespace(console=SimpleNamespace(), trouble=lambda: None)
+    monkeypatch.setitem(dify._clients, "@local", there)
     run(dify.resource, settings=SETTINGS, make=lambda _: Switched(when), extra="pictures")
     assert not_done == {"pictures": "pictures: Connect Stable Diffusion: its service is switched off"}
     # What builds on it is not tried, and what the bot needs ends the run.
@@ -185,3 +186,12 @@ def test_when_the_last_key_is_revoked_no_file_keeps_it(
     assert not any(file.exists() for file in kept)
     assert "mofei has no API key left" in said.text
     run(app_keys.handed_over, deployment=deployment)
+
+
+def test_a_dry_run_with_a_password_that_cannot_be_one_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: DifySettings) -> None:
+        raise DifyError("Sign in", "DIFY_ADMIN_PASSWORD has fewer than 8 characters")
+
+    monkeypatch.setattr(dify, "client", refused)
+    with pytest.raises(OperationValueError, match="fewer than 8 characters"):
+        run(dify.resource, settings=SETTINGS, make=lambda _: Switched("never"))
