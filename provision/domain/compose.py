@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-# Services that end when their work is done (Dify ≥ 1.11: it sets the owner of a folder).
-ONE_SHOTS = frozenset({"init_permissions"})
-
 # nginx up to Dify 1.16.1 asks for these names once, when it starts (langgenius/dify#39155).
 UPSTREAMS = ("api", "web", "plugin_daemon")
 BAD_GATEWAY = frozenset({0, 502, 504})
@@ -22,6 +19,8 @@ class ContainerState(Protocol):
     def exit_code(self) -> int: ...
     @property
     def started_at(self) -> str: ...
+    @property
+    def restart(self) -> str: ...
 
 
 def differences(
@@ -39,7 +38,7 @@ def differences(
             found.append(f"{service} does not exist")
         elif recreate and container.config_hash != config_hash:
             found.append(f"{service} was made from another definition")
-        elif container.status != "running" and not _done(service, container):
+        elif container.status != "running" and not _done(container):
             found.append(f"{service} is {container.status}")
     return found
 
@@ -61,5 +60,6 @@ def nginx_is_stale(containers: Mapping[str, ContainerState], door: Sequence[int]
     return any(containers[name].started_at > nginx.started_at for name in UPSTREAMS if name in containers)
 
 
-def _done(service: str, container: ContainerState) -> bool:
-    return service in ONE_SHOTS and container.status == "exited" and container.exit_code == 0
+def _done(container: ContainerState) -> bool:
+    """Whether it has ended with its work done, as ``init_permissions`` does (Dify ≥ 1.11)."""
+    return (container.status, container.exit_code, container.restart) == ("exited", 0, "no")

@@ -12,7 +12,7 @@ from provision.domain.dotenv import DotenvError, last, meaning
 INSPECT = (
     '{{index .Config.Labels "com.docker.compose.service"}} '
     '{{index .Config.Labels "com.docker.compose.config-hash"}} '
-    "{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}}"
+    "{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}} {{.HostConfig.RestartPolicy.Name}}"
 )
 
 KNOCK = """
@@ -36,12 +36,14 @@ class Container:
         config_hash: compose's fingerprint of the definition it was made from.
         status: ``running``, ``exited``, ``restarting``, …
         started_at: ISO time, comparable as text.
+        restart: Docker's policy when it ends, ``no`` for none.
     """
 
     config_hash: str
     status: str
     exit_code: int
     started_at: str
+    restart: str
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ class ComposeStack(FactBase[Stack]):
             elif kind == "door":
                 stack.door.append(int(values[0]))
             elif kind == "container":
-                service, config_hash, status, exit_code, started_at = values
-                stack.containers[service] = Container(config_hash, status, int(exit_code), started_at)
+                service, config_hash, status, exit_code, *rest = values
+                stack.containers[service] = Container(config_hash, status, int(exit_code), *rest)
         return stack
 
 

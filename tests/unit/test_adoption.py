@@ -229,7 +229,7 @@ def test_one_that_plain_compose_would_not_find_is_refused(on: Any) -> None:
 
 def stack(**containers: str) -> Stack:
     """Containers in these states, each of them from an older definition than the present one."""
-    made = {name: Container("old", status, 0, "") for name, status in containers.items()}
+    made = {name: Container("old", status, 0, "", "always") for name, status in containers.items()}
     return Stack(dict.fromkeys(("api", "web"), "new"), made, [200, 200])
 
 

@@ -8,8 +8,10 @@ from provision.facts.docker import ComposeStack, Container
 EARLY, LATE = "2026-11-22T10:00:00.1Z", "2026-11-22T10:00:09.1Z"
 
 
-def container(config_hash: str = "h", status: str = "running", code: int = 0, at: str = EARLY) -> Container:
-    return Container(config_hash, status, code, at)
+def container(
+    config_hash: str = "h", status: str = "running", code: int = 0, at: str = EARLY, restart: str = "always"
+) -> Container:
+    return Container(config_hash, status, code, at, restart)
 
 
 def test_equal_and_running_is_nothing_to_do() -> None:
@@ -17,8 +19,9 @@ def test_equal_and_running_is_nothing_to_do() -> None:
 
 
 def test_a_finished_one_shot_is_not_down() -> None:
-    assert differences({"init_permissions": "h"}, {"init_permissions": container(status="exited")}) == []
-    failed = {"init_permissions": container(status="exited", code=1)}
+    done = {"init_permissions": container(status="exited", restart="no")}
+    assert differences({"init_permissions": "h"}, done) == []
+    failed = {"init_permissions": container(status="exited", code=1, restart="no")}
     assert differences({"init_permissions": "h"}, failed) == ["init_permissions is exited"]
     assert differences({"api": "h"}, {"api": container(status="exited")}) == ["api is exited"]
 
@@ -45,8 +48,8 @@ def test_nginx_knows_old_addresses_when_it_is_older_than_what_it_forwards_to() -
 
 def test_the_fact_reads_what_docker_prints() -> None:
     stack = ComposeStack().process(
-        ["wanted api abc", f"container api abc running 0 {EARLY}", "door 200", "door 307"]
+        ["wanted api abc", f"container api abc running 0 {EARLY} always", "door 200", "door 307"]
     )
     assert stack.wanted == {"api": "abc"}
     assert stack.door == [200, 307]
-    assert stack.containers == {"api": Container("abc", "running", 0, EARLY)}
+    assert stack.containers == {"api": Container("abc", "running", 0, EARLY, "always")}

@@ -212,7 +212,9 @@ def test_an_nginx_that_knows_old_addresses_is_restarted(here: LocalHost, stale: 
             if fact is not ComposeStack:
                 return super().get_fact(fact, **arguments)
             of = {"nginx": 1 if stale else 3, "api": 2}
-            return Stack({}, {name: Container("", "running", 0, str(at)) for name, at in of.items()}, [502])
+            return Stack(
+                {}, {name: Container("", "running", 0, str(at), "always") for name, at in of.items()}, [502]
+            )
 
     host = Restarted(here.folder)
     host.fail("restart")
