@@ -98,7 +98,7 @@ class OtherFolders(FactBase[list[str]]):
     """Folders besides the given one whose containers have the same project's name.
 
     A folder that is gone was moved, and its containers are the given one's; one of Windows' cannot be told
-    apart from Linux, and counts as another.
+    apart from Linux, and counts as another. A container with the project's name alone is not of compose's.
     """
 
     @staticmethod
@@ -109,7 +109,7 @@ class OtherFolders(FactBase[list[str]]):
         return StringCommand(
             "docker ps --all --filter", QuoteString(f"label=com.docker.compose.project={project}"),
             "--format '{{.Label \"com.docker.compose.project.working_dir\"}}' 2>/dev/null | sort -u |",
-            "while read -r other; do case $other in /*)",
+            "while read -r other; do case $other in '') continue;; /*)",
             '[ -d "$other" ] && [ ! "$other" -ef', QuoteString(folder), '] || continue; esac; echo "$other";',
             "done; true",
         )  # fmt: skip

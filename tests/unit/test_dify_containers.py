@@ -35,7 +35,7 @@ def test_a_project_of_the_same_name_elsewhere_is_seen(docker: Path, tmp_path: Pa
     mine.mkdir(parents=True)
     other.mkdir(parents=True)
     (tmp_path / "link").symlink_to(mine.parent)
-    labels = [mine, tmp_path / "link/docker", other, other, gone, r"C:\dify\docker"]
+    labels = ["", mine, tmp_path / "link/docker", other, other, gone, r"C:\dify\docker"]
     answers(docker, "\n".join(f"printf '%s\\n' '{label}'" for label in labels))
     found = OtherFolders()
     command = ran(str(found.command(str(mine), "docker").get_raw_value()))
