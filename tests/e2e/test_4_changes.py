@@ -13,6 +13,7 @@ from lab import addresses
 pytestmark = pytest.mark.usefixtures("converged")
 
 
+@pytest.mark.full
 def test_the_context_length(on: Callable[..., str]) -> None:
     before = processes(on)
     shorter = setting(chat={"max_model_len": 768})

@@ -46,6 +46,7 @@ def test_a_changed_file_is_indexed_again(office: Path) -> None:
     assert apply(*KNOWING).changed == {}
 
 
+@pytest.mark.full
 def test_a_folder_that_is_taken_out_is_detached() -> None:
     assert apply().changed == {PUBLISH: ["dify-wsl"]}
     assert apply().changed == {}

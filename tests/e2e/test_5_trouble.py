@@ -42,6 +42,7 @@ def test_an_unreachable_host_stops_only_itself(on: Callable[..., str]) -> None:
     assert apply().changed == run.changed
 
 
+@pytest.mark.full
 def test_every_reason_is_listed_when_endpoints_do_not_answer() -> None:
     closed = (
         '={"endpoint": "http://10.91.0.1:43045/v1", "transport": "direct", "listen_address": "127.0.0.1"}'
@@ -57,6 +58,7 @@ def test_every_reason_is_listed_when_endpoints_do_not_answer() -> None:
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_an_endpoint_by_a_name_that_only_containers_know(on: Callable[..., str]) -> None:
     """As in the notes: vLLM beside Dify, reached as host.docker.internal through the Docker bridge."""
     on("dify-wsl", "systemd-run", "--quiet", "--unit=beside", "--socket-property=ListenStream=0.0.0.0:8090",
@@ -111,6 +113,7 @@ def test_an_installation_of_another_version_is_reported_and_keeps_its_version(
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_programs_that_outlive_their_supervisor_do_not_keep_the_new_one_out(on: Callable[..., str]) -> None:
     before = processes(on)["gpu-score"]
     on("gpu-score", "pkill", "-KILL", "-x", "supervisord")
@@ -123,6 +126,7 @@ def test_programs_that_outlive_their_supervisor_do_not_keep_the_new_one_out(on: 
     assert now != before
 
 
+@pytest.mark.full
 def test_one_host_holds_three_roles(on: Callable[..., str]) -> None:
     one_box = "tests/e2e/inventories/one_box.py"
     run = apply(inventory=one_box)
