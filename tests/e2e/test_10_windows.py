@@ -144,6 +144,7 @@ def test_a_chinese_windows(chinese: Windows, docker: Docker) -> None:
     assert apply().changed == {}
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("windows")
 def test_who_is_let_in(docker: Docker) -> None:
     for access, lan, elsewhere in (("any", True, True), ([f"{addresses.STRANGER_IP}"], False, True)):
@@ -235,6 +236,7 @@ def test_a_port_of_the_dify_host_that_is_taken_is_refused(on: On) -> None:
     assert "such as 8445" in said
 
 
+@pytest.mark.full
 def test_auto_keeps_the_port_that_dify_has(windows: Windows) -> None:
     """80 is free, and not taken: the choice of an earlier run stands in Dify's .env."""
     assert not any(port == 80 for _, port, _ in windows.state["listeners"])
@@ -262,6 +264,7 @@ def test_mirrored_networking_needs_no_rule(windows: Windows, on: On) -> None:
     assert apply().changed == {FORWARD: ON_DIFY}
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("windows")
 def test_the_plugin_debugging_port_is_published_when_asked_for(on: On) -> None:
     def listens() -> bool:

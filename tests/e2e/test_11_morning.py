@@ -47,6 +47,7 @@ def test_everything_is_back_without_a_deploy(on: On, handover: dict[str, str]) -
     assert calls(on, "door") == asked + 1
 
 
+@pytest.mark.full
 def test_the_same_address_asks_for_nothing(on: On) -> None:
     asked = calls(on, "door")
     reboot("dify-wsl")

@@ -157,6 +157,7 @@ def test_a_download_that_stalls_or_is_killed_goes_on_where_it_stopped(
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_a_copy_in_modelscopes_own_cache_is_adopted(hub: Hub, on: Callable[..., str]) -> None:
     whole = sums(on, FOLDER)
     cache = "/root/.cache/modelscope/hub/models/BAAI/bge-base-zh-v1___5"
