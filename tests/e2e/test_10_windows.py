@@ -179,6 +179,7 @@ def test_nobody_is_let_in(speaking: Windows, docker: Docker) -> None:
     waiting.until(lambda: answers(docker), "Dify on the LAN", 10)
 
 
+@pytest.mark.full
 def test_drift_of_the_firewall_is_mended(windows: Windows, docker: Docker) -> None:
     """A copy that blocks, under our title: it would win."""
     copy = ("name=dify-vllm-deploy-tcp-81", "dir=in", "action=block", "protocol=TCP", "localport=81")
@@ -211,6 +212,7 @@ def test_ports_of_windows_that_are_taken_are_refused(speaking: Windows, on: On) 
     assert (processes(on), speaking.writes()) == (before, written)
 
 
+@pytest.mark.full
 def test_a_foreign_rule_on_our_port_is_refused(windows: Windows, on: On) -> None:
     """``*`` is another key than ``0.0.0.0``: Windows would keep both."""
     before = processes(on)
@@ -224,6 +226,7 @@ def test_a_foreign_rule_on_our_port_is_refused(windows: Windows, on: On) -> None
     windows.netsh("interface", "portproxy", "delete", "v4tov4", "listenport=81")
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("windows")
 def test_a_port_of_the_dify_host_that_is_taken_is_refused(on: On) -> None:
     on("dify-wsl", "systemd-run", "--quiet", "--unit=somebody", "--socket-property=ListenStream=0.0.0.0:8444",

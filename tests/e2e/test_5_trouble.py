@@ -79,6 +79,7 @@ def test_a_process_that_is_older_than_its_files_is_restarted(on: Callable[..., s
     assert apply().changed == {}
 
 
+@pytest.mark.full
 def test_a_rebooted_dify_host_comes_up_by_itself(on: Callable[..., str]) -> None:
     written = writes_at_the_door(on)
     reboot("dify-wsl")

@@ -98,6 +98,7 @@ def _bot_answers(handover: dict[str, str]) -> bool:
     return answer.status_code == 200 and bool(answer.json()["answer"])
 
 
+@pytest.mark.full
 def test_a_dead_engine_ends_its_server_with_0_and_both_come_back(on: On) -> None:
     """Exit status 0 is why "restart on failure" would not do."""
     boxes = (EMBED, SCORE)
@@ -231,6 +232,7 @@ def _fingerprint(on: On, name: str) -> str:
     return on(name, "ssh-keygen", "-lf", "/etc/ssh/ssh_host_ed25519_key.pub").split()[1]
 
 
+@pytest.mark.full
 def test_a_wiped_box_is_back_after_one_run_with_the_same_key(on: On) -> None:
     gateway = "grep -o 'Bearer [^$]*' /srv/dify-vllm/services/score-gateway/nginx.conf"
     key, old = on("gpu-score", "sh", "-c", gateway), _fingerprint(on, "gpu-score")

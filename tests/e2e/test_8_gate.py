@@ -145,6 +145,7 @@ def test_a_host_that_cannot_tell_does_not_pass() -> None:
     assert f"{STEP}gpu-chat: what listens here cannot be told, since ss is missing or fails" in run.output
 
 
+@pytest.mark.full
 def test_swapped_endpoints_are_found_and_both_are_named(on: Callable[..., str]) -> None:
     before = writes_at_the_door(on)
     run = apply(*setting(embed=at(SCORE_URL), score=at(EMBED_URL)))
