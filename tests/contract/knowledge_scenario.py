@@ -9,14 +9,19 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from test_client_standin import Door
+from starlette.routing import Route
+from test_client_standin import Door, apply, serving
 
+from lab.dify.standin import api, assembly
+from lab.dify.standin.settings import Settings
 from provision.dify import Dify
 from provision.dify.resources import (
     AdminAccount,
@@ -140,3 +145,14 @@ def assert_settled(there: Installation) -> None:
     for resource in resources:
         resource.apply()
     assert there.door.writes == before
+
+
+@contextmanager
+def wired(settings: Settings) -> Iterator[Installation]:
+    """A stand-in with its models connected, and nothing to know yet."""
+    door, models = Door(api.app(assembly.site(settings))), Models()
+    endpoint = Starlette(routes=[Route("/v1/{task:path}", models.answer, methods=["POST"])])
+    with serving(endpoint) as models_url, serving(door) as url:
+        there = Installation(url, models_url, door, models)
+        apply(there.wiring(there.dify()))
+        yield there

@@ -18,6 +18,7 @@ from knowledge_scenario import (
     chatbot,
     documents,
     knowledge,
+    wired,
 )
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -34,12 +35,7 @@ from provision.domain.wiring.retrieval import MARK, attached_datasets
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
     settings = Settings(storage=str(tmp_path), install_seconds=0.1, index_seconds=0.1)
-    site = assembly.site(settings)
-    door, models = Door(api.app(site)), Models()
-    endpoint = Starlette(routes=[Route("/v1/{task:path}", models.answer, methods=["POST"])])
-    with serving(endpoint) as models_url, serving(door) as url:
-        there = Installation(url, models_url, door, models)
-        apply(there.wiring(there.dify()))
+    with wired(settings) as there:
         yield there
 
 

@@ -17,6 +17,7 @@ from knowledge_scenario import (
     assert_settled,
     documents,
     knowledge,
+    wired,
 )
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -32,11 +33,7 @@ from provision.domain.knowledge import holds, probe
 @pytest.fixture(params=VERSIONS)
 def installation(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Installation]:
     settings = Settings(version=request.param, storage=str(tmp_path), install_seconds=0.1, index_seconds=0.1)
-    door, models = Door(api.app(assembly.site(settings))), Models()
-    endpoint = Starlette(routes=[Route("/v1/{task:path}", models.answer, methods=["POST"])])
-    with serving(endpoint) as models_url, serving(door) as url:
-        there = Installation(url, models_url, door, models)
-        apply(there.wiring(there.dify()))
+    with wired(settings) as there:
         yield there
 
 
