@@ -46,7 +46,6 @@ def test_a_changed_file_is_indexed_again(office: Path) -> None:
     assert apply(*KNOWING).changed == {}
 
 
-@pytest.mark.full
 def test_a_folder_that_is_taken_out_is_detached() -> None:
     assert apply().changed == {PUBLISH: ["dify-wsl"]}
     assert apply().changed == {}
