@@ -1,15 +1,15 @@
 # Puts a backup back: containers of the installation go, each part takes its place again, and what was there is
 # kept beside it as PATH.replaced. It runs on the host as one program; a run that was killed is run again.
 #
-#   put_back.sh BACKUP PROJECT COMPOSE_FOLDER [FILE MEMBER PATH]...
+#   put_back.sh BACKUP CONTAINERS [FILE MEMBER PATH]...
 #
-# FILE has been compared with the manifest's SHA-256. MEMBER is what the packed folder or file is called in it,
+# CONTAINERS are ids, with spaces between them. FILE has been compared with the manifest's SHA-256. MEMBER is what the packed folder or file is called in it,
 # PATH where it belongs.
 set -euo pipefail
 trap '' HUP PIPE
 
-backup=$1 project=$2 folder=$3
-shift 3
+backup=$1 containers=$2
+shift 2
 parts=("$@")
 
 say() { echo "$*" || true; }
@@ -36,20 +36,8 @@ unpack() {
     done
 }
 
-# Other folders may have a project of the same name, which compose takes from a folder's own.
-own_containers() {
-    local id at
-    docker ps --all --filter "label=com.docker.compose.project=$project" \
-        --format '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}' |
-        while read -r id at; do
-            if [ "$at" = "$folder" ] || [ "$at" -ef "$folder" ]; then echo "$id"; fi
-        done
-}
-
 # The networks stay: others may have joined them, and compose takes them again.
 remove_containers() {
-    local containers
-    containers=$(own_containers)
     [ -z "$containers" ] || docker stop --time 30 $containers >/dev/null
     [ -z "$containers" ] || docker rm --force $containers >/dev/null
 }

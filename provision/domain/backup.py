@@ -97,12 +97,14 @@ class Manifest:
         version: the tag of the clone, ``?`` for a work tree on none.
         downtime: seconds that Dify was stopped for it; 0 when it was not running.
         parts: the files.
+        project: what compose calls the installation, as its volumes are labelled; empty in older ones.
     """
 
     name: str
     version: str
     downtime: int
     parts: Sequence[Packed] = ()
+    project: str = ""
 
     @property
     def size(self) -> int:

@@ -94,28 +94,49 @@ class ComposeStack(FactBase[Stack]):
         return stack
 
 
-class OtherFolders(FactBase[list[str]]):
-    """Folders besides the given one whose containers have the same project's name.
+@dataclass(frozen=True)
+class Namesakes:
+    """Containers of one project name, which compose takes from a folder's own: several may have it.
+
+    Attributes:
+        own: ids of those that are the installation's.
+        elsewhere: folders of the others.
+    """
+
+    own: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+
+class ProjectContainers(FactBase[Namesakes | None]):
+    """Whose the containers of a project's name are, by the folder that compose was called in.
 
     A folder that is gone was moved, and its containers are the given one's; one of Windows' cannot be told
     apart from Linux, and counts as another. A container with the project's name alone is not of compose's.
+    ``None`` where no Docker answers.
     """
 
     @staticmethod
-    def default() -> list[str]:
-        return []
+    def default() -> None:
+        return None
 
     def command(self, folder: str, project: str) -> StringCommand:
+        form = '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}'
         return StringCommand(
-            "docker ps --all --filter", QuoteString(f"label=com.docker.compose.project={project}"),
-            "--format '{{.Label \"com.docker.compose.project.working_dir\"}}' 2>/dev/null | sort -u |",
-            "while read -r other; do case $other in '') continue;; /*)",
-            '[ -d "$other" ] && [ ! "$other" -ef', QuoteString(folder), '] || continue; esac; echo "$other";',
-            "done; true",
+            "all=$(docker ps --all --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+            f"--format '{form}' 2>/dev/null) || exit 0; echo known;",
+            "printf '%s\\n' \"$all\" | while read -r id at; do case $at in '') continue;; /*)",
+            'if [ ! -d "$at" ] || [ "$at" -ef', QuoteString(folder), ']; then echo "own $id"; continue; fi;;',
+            'esac; echo "elsewhere $at"; done',
         )  # fmt: skip
 
-    def process(self, output: list[str]) -> list[str]:
-        return output
+    def process(self, output: list[str]) -> Namesakes | None:
+        if not output:
+            return None
+        lines = [line.split(" ", 1) for line in output[1:]]
+        return Namesakes(
+            [container for whose, container in lines if whose == "own"],
+            sorted({folder for whose, folder in lines if whose == "elsewhere"}),
+        )
 
 
 class Running(FactBase[bool]):

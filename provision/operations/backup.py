@@ -29,7 +29,7 @@ from provision.domain.settings import DifySettings
 from provision.facts.backup import Backups, PackedParts
 from provision.facts.git import CheckedOutTag
 from provision.operations.backup_parts import examined, require_changeable
-from provision.operations.dify_stack import compose_dir
+from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, fail, program, put_text, run, run_visibly
 from provision.remote_file import read
@@ -117,7 +117,7 @@ def _named(
         for part in wanted
     ]
     name = _new_name(host, folder, version)
-    manifest = Manifest(name, version, found.downtime, packed)
+    manifest = Manifest(name, version, found.downtime, packed, project(host, dify))
     put_text(host, manifest.text(), f"{staged}/{MANIFEST}")
     place = StringCommand(QuoteString(staged), QuoteString(f"{folder}/{name}"))
     run(

@@ -11,7 +11,7 @@ from provision.domain.backup import Part, parts, unpackable
 from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
 from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectMounts
-from provision.facts.docker import OtherFolders
+from provision.facts.docker import ProjectContainers
 from provision.facts.hardware import FreeSpace
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.steps import StepError
@@ -24,7 +24,8 @@ def belonging(host: Host, dify: DifySettings) -> list[Part]:
         StepError: it cannot be known.
     """
     folder, name = compose_dir(dify), project(host, dify)
-    if others := host.get_fact(OtherFolders, folder=folder, project=name):
+    found = host.get_fact(ProjectContainers, folder=folder, project=name)
+    if found and (others := found.elsewhere):
         raise StepError(
             f"compose calls {folder} the project {name}, and so it does {', '.join(others)}: what is whose "
             "cannot be told apart; deploy.py says what to do"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pyinfra import host, state
-from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api import Host, QuoteString, StringCommand, operation
 
 from provision import progress
 from provision.domain import compose
 from provision.domain.settings import DifySettings
-from provision.facts.docker import ComposeStack, ComposeVersion, Ill, OtherFolders
+from provision.facts.docker import ComposeStack, ComposeVersion, Ill, ProjectContainers
 from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
 from provision.operations.failing import failure
+from provision.operations.steps import StepError
 from provision.operations.watched import watched
 
 MINIMUM_COMPOSE = (2, 24)
 
 # One after the other, so that it can be said which one takes its time. What Docker cannot pull may be built
 # by somebody, which compose knows; else it fails, too.
-PULL = """\
+_PULL = """\
 set -e
 images=$(docker compose config --images)
 for image in $(printf '%s\\n' "$images" | sort -u); do
@@ -27,6 +28,9 @@ for image in $(printf '%s\\n' "$images" | sort -u); do
 done
 """
 
+PULL = StringCommand("sh -c", QuoteString(_PULL))
+"""Has the images of the folder's definition there; it is run in the folder."""
+
 # Of the API, through which everything goes, and of whatever does not run as it should.
 LAST_WORDS = """\
 docker compose ps --all
@@ -34,6 +38,18 @@ ill=$(docker compose ps --all --format '{{.Service}} {{.State}}/{{.Health}}/{{.E
     grep -vE ' (running/(healthy|starting)?/|exited//0$)' | cut -d ' ' -f 1)
 docker compose logs --tail 15 $(printf '%s\\n' api nginx $ill | sort -u)
 """
+
+
+def own(host: Host, dify: DifySettings) -> list[str]:
+    """Ids of the installation's containers, running or not.
+
+    Raises:
+        StepError: Docker does not answer.
+    """
+    found = host.get_fact(ProjectContainers, folder=compose_dir(dify), project=project(host, dify))
+    if found is None:
+        raise StepError("Docker does not say which containers there are")
+    return found.own
 
 
 @operation()
@@ -60,7 +76,8 @@ def up(*, dify: DifySettings) -> Commands:
     """
     folder = compose_dir(dify)
     name = project(host, dify)
-    if others := host.get_fact(OtherFolders, folder=folder, project=name):
+    found = host.get_fact(ProjectContainers, folder=folder, project=name)
+    if found and (others := found.elsewhere):
         yield failure(
             "Start Dify",
             f"compose calls {folder} the project {name}, and so it does {', '.join(others)}, which has "
@@ -71,14 +88,14 @@ def up(*, dify: DifySettings) -> Commands:
         return
     stack = host.get_fact(ComposeStack, folder=folder, project=name, port=dify.port)
     kept = as_it_is(dify)
-    found = compose.differences(stack.wanted, stack.containers, recreate=not kept)
-    if stack.wanted and not found:
+    differences = compose.differences(stack.wanted, stack.containers, recreate=not kept)
+    if stack.wanted and not differences:
         host.noop("every container is as defined")
     else:
-        for line in found:
+        for line in differences:
             host.log(line)
         inside = StringCommand("cd", QuoteString(folder), "&&")
-        yield watched(StringCommand(inside, "sh -c", QuoteString(PULL)), "pulling images")
+        yield watched(StringCommand(inside, PULL), "pulling images")
         start = "docker compose --progress quiet up --detach" + (" --no-recreate" if kept else "")
         ill = StringCommand("{", LAST_WORDS, "exit 1; }")
         yield watched(StringCommand(inside, start, "||", ill), "starting containers")

@@ -15,7 +15,8 @@ from provision.domain.secrets import DIFY
 from provision.domain.settings import DifySettings
 from provision.facts.dify_env import ExampleEnv
 from provision.keeper import KeeperUnavailableError, secret
-from provision.operations.dify_stack import compose_dir, env_files, project
+from provision.operations.dify_containers import PULL, own
+from provision.operations.dify_stack import compose_dir, env_files
 from provision.operations.steps import StepError, run, run_visibly
 from provision.remote_file import read
 
@@ -62,8 +63,7 @@ def make_ready(host: Host, deployment: Deployment, before: str, after: str) -> N
     # The same project name, from the folder's: what is pulled here is what will run.
     inside = StringCommand("cd", QuoteString(f"{folder}/docker"), "&&")
     run(host, StringCommand(inside, "docker compose config --quiet"), f"checking {after} with compose")
-    pull = StringCommand(inside, "docker compose pull --quiet --policy missing")
-    run_visibly(host, pull, f"pulling the images of {after}")
+    run_visibly(host, StringCommand(inside, PULL), f"pulling the images of {after}")
     ready = QuoteString(f"{folder}/{READY}")
     run(host, StringCommand("printf %s", QuoteString(after), ">", ready), "noting that it is ready")
 
@@ -98,20 +98,11 @@ def _remove_containers(host: Host, dify: DifySettings) -> None:
     """Remove the stopped containers of the release before.
 
     Each has another definition in the next one, or none: that of a service that is gone (``db`` up to 1.10.0)
-    would be started by Docker after a reboot, beside its successor on the same data. A project of the same
-    name in another folder is somebody else's.
+    would be started by Docker after a reboot, beside its successor on the same data.
     """
-    labels = {"project": project(host, dify), "project.working_dir": compose_dir(dify)}
-    filters = (
-        word
-        for name, value in labels.items()
-        for word in ("--filter", QuoteString(f"label=com.docker.compose.{name}={value}"))
-    )
-    run(
-        host,
-        StringCommand("docker ps --all --quiet", *filters, "| xargs -r docker rm --force"),
-        "removing the containers of the release before",
-    )
+    if containers := own(host, dify):
+        what = "removing the containers of the release before"
+        run(host, StringCommand("docker rm --force", *containers), what)
 
 
 def clear_away(host: Host, dify: DifySettings) -> None:

@@ -23,6 +23,7 @@ from provision.facts.docker import ComposeStack, NginxVariables
 from provision.operations.backup import digest, manifest_of
 from provision.operations.backup_parts import require_movable
 from provision.operations.dify import meet_again, ready
+from provision.operations.dify_containers import PULL, own
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.release import clear_away
@@ -103,7 +104,7 @@ def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool
             host.log(f"{manifest.name} is in its place already")
         else:
             wanted = Unfinished("restore", "putting back", "", manifest.version, manifest.name)
-            exchange(host, dify, manifest, wanted, again=begun is not None and begun.exchanging)
+            exchange(host, dify, manifest, wanted, begun.backup if begun and begun.exchanging else "")
         start(host, dify)
         if host.get_fact(Directory, path=f"{dify.folder}{REPLACED}"):
             host.log(kept(dify))
@@ -166,7 +167,7 @@ def _sha256(host: Host, path: str) -> str:
 
 
 def exchange(
-    host: Host, dify: DifySettings, manifest: Manifest, unfinished: Unfinished, *, again: bool
+    host: Host, dify: DifySettings, manifest: Manifest, unfinished: Unfinished, cut: str
 ) -> Unfinished:
     """Put a backup's parts in their places; what was there is kept beside them. Dify is stopped then.
 
@@ -174,7 +175,8 @@ def exchange(
 
     Args:
         unfinished: what is noted meanwhile.
-        again: an exchange was begun before and not finished; what it has put aside stays what is kept.
+        cut: the backup whose exchange was begun before and not finished; what that has put aside stays what
+            is kept. Empty for none.
 
     Returns:
         What is noted then: the proof is left.
@@ -185,7 +187,7 @@ def exchange(
     places = _places(host, dify, manifest)
     require_movable(host, places)
     aside, remedy = [RESTORED, REPLACED], "on a host without a Dify set dify.folder to a larger disk"
-    if again:
+    if cut:
         aside, remedy = [RESTORED], f"remove {dify.folder}{REPLACED}, if nobody misses what was there before"
     require_room(
         host,
@@ -200,9 +202,9 @@ def exchange(
         path = f"{dify.backup.folder}/{manifest.name}/{part.file}"
         if _sha256(host, path) != part.sha256:
             raise StepError(f"{path} is missing, or damaged: its SHA-256 is not the manifest's")
-    if not again:
-        old = [QuoteString(f"{place}{REPLACED}") for place in places]
-        run(host, StringCommand("rm -rf", *old), "removing what was replaced before")
+    put_aside = _places_of(host, dify, cut, places) if cut else []
+    old = [QuoteString(f"{place}{REPLACED}") for place in places if place not in put_aside]
+    run(host, StringCommand("rm -rf", *old), "removing what was replaced before")
     note(host, unfinished)
     words = (
         word
@@ -210,8 +212,7 @@ def exchange(
         for word in (part.file, part.member, place)
     )
     backup = f"{dify.backup.folder}/{manifest.name}"
-    where = (project(host, dify), compose_dir(dify))
-    run_visibly(host, program("put_back.sh", backup, *where, *words), "putting back")
+    run_visibly(host, program("put_back.sh", backup, " ".join(own(host, dify)), *words), "putting back")
     keeper.forget()
     return note(host, replace(unfinished, phase="proving"))
 
@@ -226,11 +227,23 @@ def kept(dify: DifySettings) -> str:
 
 def _places(host: Host, dify: DifySettings, manifest: Manifest) -> list[str]:
     """Where each part belongs: on another host its folder or Docker's may be another one."""
-    return [place_of(part, dify.folder) or _volume(host, dify, part.volume) for part in manifest.parts]
+    owner = manifest.project or project(host, dify)
+    return [place_of(part, dify.folder) or _volume(host, part.volume, owner) for part in manifest.parts]
 
 
-def _volume(host: Host, dify: DifySettings, name: str) -> str:
-    owner = project(host, dify)
+def _places_of(host: Host, dify: DifySettings, backup: str, unknown: list[str]) -> list[str]:
+    """Where the parts of another backup belong.
+
+    Args:
+        unknown: what is answered when that backup is not there any more.
+    """
+    try:
+        return _places(host, dify, manifest_of(host, dify.backup.folder, backup))
+    except StepError:
+        return unknown
+
+
+def _volume(host: Host, name: str, owner: str) -> str:
     short = name.removeprefix(f"{owner}_")
     labels = [f"com.docker.compose.project={owner}", f"com.docker.compose.volume={short}"]
     words = [word for label in labels for word in ("--label", label)]
@@ -253,7 +266,7 @@ def start(host: Host, dify: DifySettings) -> None:
         StepError: an image is not to be had, or compose fails.
     """
     inside = StringCommand("cd", QuoteString(compose_dir(dify)), "&&")
-    run_visibly(host, StringCommand(inside, "docker compose pull --quiet --policy missing"), "pulling images")
+    run_visibly(host, StringCommand(inside, PULL), "pulling images")
     up = "docker compose --progress quiet up --detach"
     run_visibly(host, StringCommand(inside, up), "starting containers")
     stack = host.get_fact(ComposeStack, folder=compose_dir(dify), project=project(host, dify), port=dify.port)

@@ -235,7 +235,7 @@ def _go_back(host: Host, deployment: Deployment, begun: Unfinished, *, again: bo
         f"{begun.after} failed: {begun.reason}. Going back to {begun.before}", fg="red", log_func=logger.error
     )
     manifest = manifest_of(host, deployment.dify.backup.folder, begun.backup)
-    return exchange(host, deployment.dify, manifest, begun, again=again)
+    return exchange(host, deployment.dify, manifest, begun, begun.backup if again else "")
 
 
 def _prove_the_way_back(host: Host, deployment: Deployment, begun: Unfinished) -> None:

@@ -15,8 +15,9 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from provision.domain.settings import BackupSettings, DifySettings
 
 # What a deploy asks of Docker, over a folder instead of an engine: "containers" holds the names of Dify's
-# that exist, "running" of those that run, "folder" where compose was called for them; "others" has lines of
-# NAME PROJECT FOLDER. A file "fail" with a word of the arguments in it makes that fail.
+# that exist, "running" of those that run, "folder" where compose was called for them, "project" what it calls
+# them when not docker; "others" has lines of NAME PROJECT FOLDER. A file "fail" with a word of the arguments
+# in it makes that fail.
 DOCKER = r"""#!/bin/bash
 cd "$DOCKER_STATE" || exit 99
 echo "$*" >>calls
@@ -35,7 +36,8 @@ ps_() { # as each of --filter says, in the words of --format
         shift
     done
     folder=$(cat folder 2>/dev/null || echo "${PWD%/*}/dify/docker")
-    { sed "s|$| docker $folder|" "$which" 2>/dev/null; cat others 2>/dev/null; } |
+    project=$(cat project 2>/dev/null || echo docker)
+    { sed "s|$| $project $folder|" "$which" 2>/dev/null; cat others 2>/dev/null; } |
         while read -r name project folder; do
             for filter in "${filters[@]}"; do
                 case ${filter#label=com.docker.compose.} in
@@ -72,7 +74,10 @@ case " $* " in
     echo "$OLDPWD" >folder
     cp containers running ;;
 *" compose "*"config "*"--format json "*) cat definition 2>/dev/null || echo '{"services": {}}' ;;
+*" compose "*"config --images "*) grep -o 'image: .*' "$OLDPWD/docker-compose.yaml" | cut -d' ' -f2 ;;
 *" compose "*"pull "* | *" compose "*"config "*) ;;
+" image inspect "*) grep -qxF "$3" images 2>/dev/null || exit 1 ;;
+" pull --quiet "*) echo "$3" >>images ;;
 " ps "*) ps_ "${@:2}" ;;
 *" inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
 " stop --time 30 "*) without running "${@:4}" ;;

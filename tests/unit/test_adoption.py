@@ -24,7 +24,14 @@ from provision.domain.adoption import (
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.settings import DifySettings
 from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
-from provision.facts.docker import ComposeStack, Container, NginxVariables, OtherFolders, Stack
+from provision.facts.docker import (
+    ComposeStack,
+    Container,
+    Namesakes,
+    NginxVariables,
+    ProjectContainers,
+    Stack,
+)
 from provision.facts.git import CheckedOutTag
 from provision.operations import adoption as adoption_operations
 from provision.operations import dify_containers, dify_stack
@@ -143,7 +150,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
             Directory: False,
             ComposeStack: Stack(),
             ComposeProject: "docker",
-            OtherFolders: [],
+            ProjectContainers: Namesakes(),
             MadeByHand: lambda folder: folder == HOME.folder,
             NginxVariables: lambda folder: {"EXPOSE_NGINX_PORT": "8080"} if folder == HOME.folder else {},
         }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.facts.docker import Ill, OtherFolders
+from provision.facts.docker import Ill, Namesakes, ProjectContainers
 from provision.operations.dify_containers import LAST_WORDS, PULL
 
 
@@ -30,18 +30,31 @@ def ran(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
 
 
-def test_a_project_of_the_same_name_elsewhere_is_seen(docker: Path, tmp_path: Path) -> None:
+def test_whose_the_containers_of_a_projects_name_are(docker: Path, tmp_path: Path) -> None:
     mine, other, gone = tmp_path / "mine/docker", tmp_path / "a shop/docker", tmp_path / "moved/docker"
     mine.mkdir(parents=True)
     other.mkdir(parents=True)
     (tmp_path / "link").symlink_to(mine.parent)
     labels = ["", mine, tmp_path / "link/docker", other, other, gone, r"C:\dify\docker"]
-    answers(docker, "\n".join(f"printf '%s\\n' '{label}'" for label in labels))
-    found = OtherFolders()
-    command = ran(str(found.command(str(mine), "docker").get_raw_value()))
+    answers(docker, "\n".join(f"printf '%s\\n' 'id{number} {label}'" for number, label in enumerate(labels)))
+    fact = ProjectContainers()
+    command = ran(str(fact.command(str(mine), "docker").get_raw_value()))
     assert command.returncode == 0, command.stderr
-    assert sorted(found.process(command.stdout.splitlines())) == sorted([str(other), r"C:\dify\docker"])
+    assert fact.process(command.stdout.splitlines()) == Namesakes(
+        ["id1", "id2", "id5"], sorted([str(other), r"C:\dify\docker"])
+    )
     assert "--filter label=com.docker.compose.project=docker" in Path(f"{docker}.asked").read_text()
+
+
+def test_a_project_without_containers_is_no_docker_that_does_not_answer(docker: Path) -> None:
+    fact = ProjectContainers()
+    command = fact.command("/opt/dify/docker", "docker").get_raw_value()
+    answers(docker, "")
+    assert fact.process(ran(command).stdout.splitlines()) == Namesakes()
+    answers(docker, "exit 1")
+    assert fact.process(ran(command).stdout.splitlines()) is None
+    docker.unlink()
+    assert fact.process(ran(command).stdout.splitlines()) is None
 
 
 def test_only_missing_images_are_pulled_and_each_is_named(docker: Path) -> None:
@@ -49,7 +62,7 @@ def test_only_missing_images_are_pulled_and_each_is_named(docker: Path) -> None:
         docker,
         'case "$*" in *--images) printf "b:1\\na:1\\na:1\\n";; *inspect\\ a:1);; *inspect*) exit 1;; esac',
     )
-    done = ran(PULL)
+    done = ran(PULL.get_raw_value())
     assert (done.returncode, done.stdout) == (0, "pulling b:1\n")
     assert [line for line in Path(f"{docker}.asked").read_text().splitlines() if "pull" in line] == [
         "pull --quiet b:1"
@@ -63,14 +76,14 @@ def test_what_compose_says_of_an_image_that_cannot_be_pulled_counts(docker: Path
         'case "$*" in *--images) echo b:1; echo c:1;; compose*) echo "compose says" >&2; exit STATUS;; '
         '*) echo "denied" >&2; exit 1;; esac'.replace("STATUS", str(status)),
     )
-    done = ran(PULL)
+    done = ran(PULL.get_raw_value())
     assert (done.returncode, done.stdout, done.stderr) == (status, "pulling b:1\n", "denied\ncompose says\n")
     assert Path(f"{docker}.asked").read_text().endswith("\ncompose pull --quiet --policy missing\n")
 
 
 def test_a_definition_that_compose_refuses_ends_it(docker: Path) -> None:
     answers(docker, "echo 'no such file' >&2; exit 15")
-    done = ran(PULL)
+    done = ran(PULL.get_raw_value())
     assert (done.returncode, done.stdout, done.stderr) == (15, "", "no such file\n")
 
 

@@ -84,7 +84,24 @@ def test_onto_a_fresh_host_from_a_fetched_copy(here: LocalHost, tmp_path: Path) 
     assert here.running == ["dify-api:1.15.0"]
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "kept" / name).glob("*.gz")} == {0o600}
     labels = [call for call in here.calls if call.startswith("volume create")]
+    assert labels
     assert all("com.docker.compose.volume=es docker_es" in call for call in labels)
+
+
+def test_volumes_of_a_project_of_another_name_are_its_own_on_a_fresh_host(here: LocalHost) -> None:
+    (here.folder / "dify/docker/.env").write_text("COMPOSE_PROJECT_NAME=wissen\n")
+    (here.docker / "project").write_text("wissen\n")
+    volume = here.folder / "docker-engine/volumes/wissen_es/_data"
+    volume.mkdir(parents=True)
+    here.mounts({"Type": "volume", "Name": "wissen_es", "Source": str(volume), "RW": True})
+    name = backup.pack(as_host(here), settings(here)).name
+    for gone in ("dify", "docker-engine/volumes"):
+        shutil.rmtree(here.folder / gone)
+    for gone in ("containers", "running"):
+        (here.docker / gone).unlink()
+    assert put_back(here, name), "\n".join(here.said)
+    labels = [f"com.docker.compose.{label}" for label in ("project=wissen", "volume=es")]
+    assert f"volume create --label {' --label '.join(labels)} wissen_es" in here.calls
 
 
 def test_a_restore_that_was_cut_anywhere_is_finished_by_the_next(here: LocalHost, tmp_path: Path) -> None:
@@ -166,6 +183,31 @@ def test_another_restore_takes_the_place_of_one_that_was_cut_amid(here: LocalHos
     assert kept.read_text() == "a row\nanother row\n"
 
 
+def test_what_only_the_other_restore_replaces_is_kept_as_it_is_now(here: LocalHost) -> None:
+    """Beside it lies what a restore of long ago has put aside."""
+    cut = lived_on(here)
+    key = here.folder / "etc/api-key"
+    key.write_text("of the backup\n")
+    second = backup.pack(as_host(here), settings(here))
+    key.write_text("of today\n")
+    key.with_name("api-key.replaced").write_text("of long ago\n")
+    shutil.copytree(here.folder / "dify", here.folder / "dify.replaced", symlinks=True)
+    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", cut.name))
+    assert put_back(here, second.name), "\n".join(here.said)
+    assert key.read_text() == "of the backup\n"
+    assert key.with_name("api-key.replaced").read_text() == "of today\n"
+    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
+
+
+def test_another_restore_goes_on_without_the_backup_of_the_one_that_was_cut(here: LocalHost) -> None:
+    name = lived_on(here).name
+    shutil.copytree(here.folder / "dify", here.folder / "dify.replaced", symlinks=True)
+    gone = "20200101T000000Z-1.3.1"
+    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", gone))
+    assert put_back(here, name), "\n".join(here.said)
+    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
+
+
 @pytest.mark.parametrize("phase", ["backing up", "starting", "going back", "proving", "clearing up"])
 def test_a_restore_is_the_way_out_of_an_upgrade(here: LocalHost, phase: Phase) -> None:
     manifest = lived_on(here)
@@ -199,10 +241,28 @@ def test_secrets_are_read_anew(here: LocalHost, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_project_of_the_same_name_elsewhere_keeps_its_containers(here: LocalHost) -> None:
-    assert put_back(here, lived_on(here).name)
+    name = lived_on(here).name
+    (here.folder / "link").symlink_to("dify")
+    (here.folder / "shop/docker").mkdir(parents=True)
+    others = {"shop": "shop/docker", "linked": "link/docker", "moved": "gone/docker"}
+    lines = [f"{container} docker {here.folder}/{folder}\n" for container, folder in others.items()]
+    (here.docker / "others").write_text("".join([*lines, f"wiki wiki {here.folder}\n"]))
+    assert put_back(here, name), "\n".join(here.said)
+    assert [line.split()[0] for line in (here.docker / "others").read_text().splitlines()] == ["shop", "wiki"]
     ups = [call for call in here.calls if " up " in call]
     assert ups
     assert not any("--remove-orphans" in call for call in ups)
+    # Nor is a network touched that another's container may be in.
+    assert not any(call.startswith("network") for call in here.calls)
+
+
+def test_a_docker_that_does_not_answer_leaves_everything_in_its_place(here: LocalHost) -> None:
+    manifest = lived_on(here)
+    here.fail("ps")
+    assert not put_back(here, manifest.name)
+    assert any("Docker does not say which containers there are" in line for line in here.said)
+    assert rows(here) == "a row\nanother row\n"
+    assert not list(here.folder.glob("dify.*"))
 
 
 @pytest.mark.parametrize("stale", [True, False])
