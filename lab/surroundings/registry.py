@@ -15,7 +15,7 @@ from lab.surroundings.images import SERVICES
 PORT = 80  # where an engine looks for a registry without TLS
 WEAVIATE = "cr.weaviate.io"
 # The engine pushes through its own loopback: the one place where every Docker accepts a registry without TLS.
-PUBLISHED = ("127.0.0.1", 43522)
+PUBLISHED = ("127.0.0.1", 23522)  # below what outgoing connections get
 STORAGE = paths.CACHE / "registry"
 PUSHED = STORAGE / "pushed.json"  # name → id of the image that was pushed under it
 START_SECONDS = 20

@@ -45,7 +45,7 @@ def test_an_unreachable_host_stops_only_itself(on: Callable[..., str]) -> None:
 @pytest.mark.full
 def test_every_reason_is_listed_when_endpoints_do_not_answer() -> None:
     closed = (
-        '={"endpoint": "http://10.91.0.1:43045/v1", "transport": "direct", "listen_address": "127.0.0.1"}'
+        '={"endpoint": "http://10.91.0.1:23045/v1", "transport": "direct", "listen_address": "127.0.0.1"}'
     )
     run = apply("--data", f"embed{closed}", "--data", f"score{closed}")
     assert run.code == 1

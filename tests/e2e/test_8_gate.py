@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("converged")
 
 GATEWAY = f"http://{addresses.GPU_CHAT.ip}:8080"
 EMBED_URL = f"http://{addresses.GPU_EMBED.ip}:8080/v1"
-SCORE_URL = f"http://{addresses.GATEWAY}:43044/v1"
+SCORE_URL = f"http://{addresses.GATEWAY}:{addresses.RENTED_PUBLISHED[1]}/v1"
 STEP = "Nothing public by accident: "
 
 
