@@ -21,8 +21,7 @@ class Crossing:
         since: the first release behind it.
         reason: what changes, and what it breaks; with its source where there is one.
         advice: what to do before it is acknowledged.
-        until: the first release that makes the step by itself, ``None`` when none does.
-        older_than: it matters to installations older than this only; ``None`` is ``since``.
+        until: the first release to which it does not matter any more, ``None`` when to all.
         store: it matters to this vector store only.
     """
 
@@ -31,7 +30,6 @@ class Crossing:
     reason: str
     advice: str
     until: Version | None = None
-    older_than: Version | None = None
     store: str | None = None
 
     def lies_between(self, before: Version, after: Version, store: str) -> bool:
@@ -41,8 +39,7 @@ class Crossing:
             store: the vector store that the installation uses.
         """
         return (
-            before < (self.older_than or self.since)
-            and self.since <= after
+            before < self.since <= after
             and (self.until is None or after < self.until)
             and self.store in (None, store)
         )
@@ -73,6 +70,14 @@ CROSSINGS = (
         "look through docker-compose.override.yaml, cron jobs and .env for the name db",
     ),
     Crossing(
+        "model-types",
+        Version(1, 14, 0),
+        "1.14 does not find the model credentials of older releases to change them, and has no command that "
+        "rewrites them (langgenius/dify#36129)",
+        "upgrade to 1.15.0 or newer instead, where it is done for you",
+        until=Version(1, 15, 0),
+    ),
+    Crossing(
         "env-split",
         Version(1, 14, 1),
         ".env.example is cut to what is essential, and the rest moves to optional files under envs/ that "
@@ -86,15 +91,6 @@ CROSSINGS = (
         "stop working (langgenius/dify#36332, #38443); model endpoints do not pass it",
         "name what is to stay reachable in dify.env, as SSRF_PROXY_ALLOW_PRIVATE_IPS and "
         "SSRF_PROXY_ALLOW_PRIVATE_DOMAINS",
-    ),
-    Crossing(
-        "legacy-model-types",
-        Version(1, 17, 0),
-        "model records of installations older than 1.15 need `flask data-migrate legacy-model-types "
-        "--apply`, which 1.17.1 does by itself and 1.17.0 does not",
-        "upgrade to 1.17.1 instead, or run it in the api container afterwards",
-        until=Version(1, 17, 1),
-        older_than=Version(1, 15, 0),
     ),
     Crossing(
         "weaviate-1.39",
@@ -124,6 +120,23 @@ NAMES = frozenset({*(crossing.name for crossing in CROSSINGS), BEYOND, EDITS})
 
 # Adopted installations have their settings in it; what counts of them is in .env, and is merged.
 EXAMPLE = "docker/.env.example"
+
+
+# Up to 1.13 models were stored under other names of their types, which 1.14 and later read, but do not find
+# when something is to be changed: "Credential record not found." (langgenius/dify#36129, #37034). 1.15
+# brought the command for it; 1.17.1 calls it by itself (#41326). It changes nothing the second time.
+_MODEL_TYPES = "flask data-migrate legacy-model-types --apply"
+
+
+def migration(after: Version) -> str | None:
+    """What is to be run in the api container of a release that has migrated its database, if anything is.
+
+    It prints what it changes, credentials (encrypted) among it.
+
+    Args:
+        after: the release.
+    """
+    return _MODEL_TYPES if Version(1, 15, 0) <= after < Version(1, 17, 1) else None
 
 
 def pin_differs(running: str, pin: str, folder: str) -> str:

@@ -201,6 +201,25 @@ class Restarts(FactBase[int]):
         return max(map(int, output), default=0)
 
 
+class UpFor(FactBase[int]):
+    """Seconds that a service's container has been running; 0 where it does not."""
+
+    @staticmethod
+    def default() -> int:
+        return 0
+
+    def command(self, project: str, service: str) -> StringCommand:
+        return StringCommand(
+            "docker ps --quiet --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+            "--filter", QuoteString(f"label=com.docker.compose.service={service}"),
+            "2>/dev/null | xargs -r docker inspect --format '{{.State.StartedAt}}' 2>/dev/null |",
+            'while read -r at; do echo $(($(date +%s) - $(date -d "$at" +%s))); done; true',
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> int:
+        return max(map(int, output), default=0)
+
+
 class ContainerPython(FactBase[bool | None]):
     """Whether ``python3`` is to be had in a container; ``None`` where it does not run."""
 

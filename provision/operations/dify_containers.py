@@ -40,6 +40,16 @@ docker compose logs --tail 15 $(printf '%s\\n' api nginx $ill | sort -u)
 """
 
 
+def started(how: str = "") -> StringCommand:
+    """Starts the folder's definition; where that fails, with the last words of what does not run.
+
+    Args:
+        how: arguments for ``up``.
+    """
+    up = f"docker compose --progress quiet up --detach {how}"
+    return StringCommand("{", up, "|| {", LAST_WORDS, "exit 1; }; }")
+
+
 def own(host: Host, dify: DifySettings) -> list[str]:
     """Ids of the installation's containers, running or not.
 
@@ -96,9 +106,7 @@ def up(*, dify: DifySettings) -> Commands:
             host.log(line)
         inside = StringCommand("cd", QuoteString(folder), "&&")
         yield watched(StringCommand(inside, PULL), "pulling images")
-        start = "docker compose --progress quiet up --detach" + (" --no-recreate" if kept else "")
-        ill = StringCommand("{", LAST_WORDS, "exit 1; }")
-        yield watched(StringCommand(inside, start, "||", ill), "starting containers")
+        yield watched(StringCommand(inside, started("--no-recreate" if kept else "")), "starting containers")
         stack = host.get_fact(ComposeStack, folder=folder, project=name, port=dify.port)
     if compose.nginx_is_stale(stack.containers, stack.door):
         yield StringCommand("docker compose restart nginx", _chdir=folder)

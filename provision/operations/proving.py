@@ -8,6 +8,7 @@ from pyinfra.api import Host, QuoteString, StringCommand
 from provision.dify.client import wait_until_ready
 from provision.dify.errors import DifyError
 from provision.domain.deployment import Deployment
+from provision.domain.upgrades import migration
 from provision.domain.wiring.versions import Version
 from provision.facts.docker import Restarts
 from provision.keeper import KeeperUnavailableError
@@ -23,7 +24,17 @@ Failure = (StepError, DifyError, KeeperUnavailableError, httpx.HTTPError)
 
 
 def proven(host: Host, deployment: Deployment, version: str) -> None:
-    """Wait until a release answers from its migrated database, and ask the bot.
+    """See that a release works: it comes up, and the bot answers.
+
+    Raises:
+        StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not.
+    """
+    come_up(host, deployment, version)
+    answers(host, deployment)
+
+
+def come_up(host: Host, deployment: Deployment, version: str) -> None:
+    """Wait until a release answers from its database, and migrate there what it does not by itself.
 
     Raises:
         StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not.
@@ -41,10 +52,34 @@ def proven(host: Host, deployment: Deployment, version: str) -> None:
         wait_until_ready(dify, settings.start_timeout, waiting=waiting)
         if dify.version != Version.parse(version):
             raise StepError(f"{dify.version} answers, not {version}")
-        ask(settings)
+        if command := migration(dify.version):
+            _migrate(host, deployment, command)
     except Failure:
         _last_words(host, deployment)
         raise
+
+
+def answers(host: Host, deployment: Deployment) -> None:
+    """Ask the bot.
+
+    Raises:
+        StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not answer.
+    """
+    try:
+        ask(deployment.dify)
+    except Failure:
+        _last_words(host, deployment)
+        raise
+
+
+def _migrate(host: Host, deployment: Deployment, command: str) -> None:
+    log = QuoteString(f"{deployment.dify.backup.folder}/migration.log")
+    inside = StringCommand("cd", QuoteString(compose_dir(deployment.dify)), "&& umask 077 &&")
+    run_visibly(
+        host,
+        StringCommand(inside, "docker compose exec -T api", command, "</dev/null >>", log),
+        "migrating the models",
+    )
 
 
 def _last_words(host: Host, deployment: Deployment) -> None:

@@ -6,9 +6,9 @@ from io import BytesIO
 
 from pyinfra.api import Host, QuoteString, StringCommand
 
-from provision.domain.adoption import OVERRIDE
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import managed, merged
+from provision.domain.dotenv import values
 from provision.domain.env_diff import shown
 from provision.domain.published_secrets import replaced_at_upgrade
 from provision.domain.secrets import DIFY
@@ -16,11 +16,18 @@ from provision.domain.settings import DifySettings
 from provision.facts.dify_env import ExampleEnv
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.dify_containers import PULL, own
-from provision.operations.dify_stack import compose_dir, env_files
+from provision.operations.dify_stack import as_it_is, compose_dir, env_files
 from provision.operations.steps import StepError, run, run_visibly
 from provision.remote_file import read
 
 READY = "ready"
+
+# Overrides, and what they name: whatever the release itself has not.
+OWNERS = """\
+for path in "$1"/* "$1"/.[!.]*; do
+    [ ! -e "$path" ] || [ -e "${path##*/}" ] || ln -s "$path" .
+done
+"""
 
 
 def beside(dify: DifySettings) -> str:
@@ -53,19 +60,41 @@ def make_ready(host: Host, deployment: Deployment, before: str, after: str) -> N
         ),
         f"laying out {after}",
     )  # fmt: skip
-    _put_secret_text(host, merged_env(host, deployment, before, after), f"{folder}/docker/.env")
-    override = QuoteString(f"{compose_dir(deployment.dify)}/{OVERRIDE}")
-    run(
-        host,
-        StringCommand("[ ! -e", override, "] || cp", override, QuoteString(f"{folder}/docker/")),
-        "copying the override",
-    )
+    env = merged_env(host, deployment, before, after)
+    _put_secret_text(host, env, f"{folder}/docker/.env")
     # The same project name, from the folder's: what is pulled here is what will run.
     inside = StringCommand("cd", QuoteString(f"{folder}/docker"), "&&")
+    run(
+        host,
+        StringCommand(inside, "sh -c", QuoteString(OWNERS), "sh", QuoteString(compose_dir(deployment.dify))),
+        "finding the owner's files",
+    )
     run(host, StringCommand(inside, "docker compose config --quiet"), f"checking {after} with compose")
+    _require_started(host, inside, env, after)
     run_visibly(host, StringCommand(inside, PULL), f"pulling the images of {after}")
     ready = QuoteString(f"{folder}/{READY}")
     run(host, StringCommand("printf %s", QuoteString(after), ">", ready), "noting that it is ready")
+
+
+def _require_started(host: Host, inside: StringCommand, env: str, version: str) -> None:
+    """Refuse a release that would start without the database or the vector store that its ``.env`` chooses.
+
+    Compose says nothing of it: the API only needs them when they are there (``required: false``).
+    """
+    services = "docker compose {} config --services"
+    listed = (
+        set(run(host, StringCommand(inside, services.format(which)), f"listing the services of {version}"))
+        for which in ("--profile '*'", "")
+    )
+    known, started = listed
+    chosen = values(env)
+    for name in ("DB_HOST", "VECTOR_STORE"):
+        if (service := chosen.get(name)) in known - started:
+            raise StepError(
+                f"{version} would start without {service}, which {name} in .env says: COMPOSE_PROFILES there "
+                f"is {chosen.get('COMPOSE_PROFILES')!r}. Take it out, or add that service's profile, as "
+                f"docker-compose.yaml of {version} has it"
+            )
 
 
 def take_its_place(host: Host, deployment: Deployment, version: str) -> None:
@@ -132,6 +161,8 @@ def _fetch(host: Host, deployment: Deployment, tag: str) -> None:
 def merged_env(host: Host, deployment: Deployment, before: str, after: str) -> str:
     """The ``.env`` of the new release: the owner's, with what the release brings and what is ours.
 
+    Of one that was set up by hand and not taken over, only new secrets are ours.
+
     Args:
         before: the tag that the clone is at.
         after: the tag that is wanted; it is in the clone.
@@ -148,7 +179,9 @@ def merged_env(host: Host, deployment: Deployment, before: str, after: str) -> s
             raise StepError(f"there is no {folder}/.env")
         secrets = {name: secret(name) for name in DIFY}
         # Published defaults that come with the release are replaced by secrets of our own at once.
-        ours = replaced_at_upgrade(old, new, secrets) | managed(deployment.dify, deployment.dify_url, new)
+        ours = replaced_at_upgrade(old, new, secrets)
+        if not as_it_is(deployment.dify):
+            ours |= managed(deployment.dify, deployment.dify_url, new)
         result = merged(old, owner, new, ours)
     except (OSError, ValueError, KeeperUnavailableError) as error:
         raise StepError(f"{folder}/.env: {error}") from None

@@ -23,7 +23,7 @@ from provision.facts.docker import ComposeStack, NginxVariables
 from provision.operations.backup import digest, manifest_of
 from provision.operations.backup_parts import require_movable
 from provision.operations.dify import meet_again, ready
-from provision.operations.dify_containers import PULL, own
+from provision.operations.dify_containers import PULL, own, started
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.release import clear_away
@@ -267,8 +267,7 @@ def start(host: Host, dify: DifySettings) -> None:
     """
     inside = StringCommand("cd", QuoteString(compose_dir(dify)), "&&")
     run_visibly(host, StringCommand(inside, PULL), "pulling images")
-    up = "docker compose --progress quiet up --detach"
-    run_visibly(host, StringCommand(inside, up), "starting containers")
+    run_visibly(host, StringCommand(inside, started()), "starting containers")
     stack = host.get_fact(ComposeStack, folder=compose_dir(dify), project=project(host, dify), port=dify.port)
     if compose.nginx_is_stale(stack.containers, stack.door):
         run(host, StringCommand(inside, "docker compose restart nginx"), "restarting nginx")

@@ -41,7 +41,7 @@ ps_() { # as each of --filter says, in the words of --format
         while read -r name project folder; do
             for filter in "${filters[@]}"; do
                 case ${filter#label=com.docker.compose.} in
-                "project=$project" | "project.working_dir=$folder" | oneoff=False) ;;
+                "project=$project" | "project.working_dir=$folder" | oneoff=False | service=api) ;;
                 *) continue 2 ;;
                 esac
             done
@@ -75,11 +75,15 @@ case " $* " in
     cp containers running ;;
 *" compose "*"config "*"--format json "*) cat definition 2>/dev/null || echo '{"services": {}}' ;;
 *" compose "*"config --images "*) grep -o 'image: .*' "$OLDPWD/docker-compose.yaml" | cut -d' ' -f2 ;;
+*" compose --profile "*"config --services "*) cat services running-services 2>/dev/null ;;
+*" compose "*"config --services "*) cat running-services 2>/dev/null ;;
+*" compose "*"exec -T api "*) ;;
 *" compose "*"pull "* | *" compose "*"config "*) ;;
 " image inspect "*) grep -qxF "$3" images 2>/dev/null || exit 1 ;;
 " pull --quiet "*) echo "$3" >>images ;;
 " ps "*) ps_ "${@:2}" ;;
-*" inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
+*" inspect --format {{.State.StartedAt}} "*) cat started 2>/dev/null || date --iso-8601=seconds ;;
+" inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
 " stop --time 30 "*) without running "${@:4}" ;;
 " rm --force "*) for each in containers running others; do without "$each" "${@:3}"; done ;;
 *) echo "what is docker $*?" >&2; exit 98 ;;

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 from local_host import LocalHost, PowerCutError, as_host, settings
 
+from provision.domain.adoption import OURS
 from provision.domain.deployment import Deployment
 from provision.domain.room import Space
 from provision.domain.unfinished import Unfinished
 from provision.facts.backup import PathSizes
 from provision.facts.git import CheckedOutTag
 from provision.facts.hardware import FreeSpace
-from provision.operations import backup, release, restore, unfinished, upgrade
+from provision.operations import backup, dify_stack, release, restore, unfinished, upgrade
 from provision.operations.steps import StepError
 from provision.operations.unfinished import noted
 from provision.operations.upgrade import Wanted
@@ -61,15 +62,16 @@ def deployment(here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     env.write_text("EXPOSE_NGINX_PORT=81\nSECRET_KEY=owners-canary\nLOG_LEVEL=DEBUG\n")
     env.chmod(0o600)
     monkeypatch.setattr(release, "secret", lambda name: f"canary-of-{name}")
-    monkeypatch.setattr(upgrade, "proven", prover())
+    monkeypatch.setattr(dify_stack, "host", here)
+    comes_up(monkeypatch)
     dify = settings(here).model_copy(update={"repository": f"file://{repository}"})
     return Deployment({}, "here", dify, "http://dify:81")
 
 
-def prover(*failing: str) -> Callable[..., None]:
+def comes_up(monkeypatch: pytest.MonkeyPatch, *failing: str) -> None:
     """Stands for Dify: migrates the database when it starts, and answers unless it fails."""
 
-    def proven(host: LocalHost, deployment: Deployment, version: str) -> None:
+    def come_up(host: LocalHost, deployment: Deployment, version: str) -> None:
         assert host.running == [f"dify-api:{version}"]
         database = Path(deployment.dify.folder) / "docker/volumes/db/data/documents"
         if version == NEW:
@@ -79,7 +81,9 @@ def prover(*failing: str) -> Callable[..., None]:
         if version in failing:
             raise StepError(f"migration of {version} failed")
 
-    return proven
+    for prove in ("come_up", "proven"):
+        monkeypatch.setattr(upgrade, prove, come_up)
+    monkeypatch.setattr(upgrade, "answers", lambda *_: None)
 
 
 def run(here: LocalHost, deployment: Deployment, version: str = NEW) -> bool:
@@ -171,25 +175,25 @@ def test_a_backup_that_fails_changes_nothing(here: LocalHost, deployment: Deploy
 def test_a_failing_migration_goes_back_by_itself(
     here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upgrade, "proven", prover(NEW))
+    comes_up(monkeypatch, NEW)
     assert not run(here, deployment)
     assert state_of(here, deployment) == BACK
     assert (here.folder / "dify.replaced/docker/volumes/db/data/documents").read_text() == "a migrated row\n"
     assert any("migration of 1.16.1 failed. Dify is 1.15.0 again, with" in line for line in here.said)
     assert len(list((here.folder / "backups").glob("*Z-*"))) == 1
     # And what was wrong being put right, it goes through.
-    monkeypatch.setattr(upgrade, "proven", prover())
+    comes_up(monkeypatch)
     assert run(here, deployment)
     assert state_of(here, deployment) == (*UPGRADED[:-1], BACK[-1])
 
 
-@pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.full)])
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.full)])
 @pytest.mark.parametrize("fails", [False, True], ids=["a good release", "a bad release"])
 def test_killed_anywhere_and_run_again_it_finishes_or_goes_back(
     here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, fails: bool, every: int
 ) -> None:
     """Before one command in so many, from the first to the last."""
-    monkeypatch.setattr(upgrade, "proven", prover(*([NEW] if fails else [])))
+    comes_up(monkeypatch, *([NEW] if fails else []))
     folder = here.folder
     saved = folder.with_name(f"{folder.name}-saved")
     shutil.copytree(folder, saved, symlinks=True)
@@ -214,11 +218,65 @@ def test_killed_anywhere_and_run_again_it_finishes_or_goes_back(
     assert every > 1 or phases == (always | back if fails else always)
 
 
+def cut_while(here: LocalHost, deployment: Deployment, phase: str) -> Unfinished:
+    """An upgrade that was cut in a phase."""
+    saved = here.folder.with_name(f"{here.folder.name}-saved")
+    shutil.copytree(here.folder, saved, symlinks=True)
+    for number in range(1, 200):
+        shutil.rmtree(here.folder)
+        shutil.copytree(saved, here.folder, symlinks=True)
+        try:
+            run(LocalHost(here.folder, cut_before=number), deployment)
+        except PowerCutError:
+            begun = noted(as_host(here))
+            if begun and begun.phase == phase:
+                return begun
+    pytest.fail(f"there is no {phase}")
+
+
+def test_what_people_have_worked_with_is_not_put_back_unasked(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new release came up after the run was cut, and the model is down when it is run again."""
+    begun = cut_while(here, deployment, "starting")
+    restore.start(as_host(here), deployment.dify)
+    (here.docker / "started").write_text("2020-01-01T00:00:00Z\n")
+    since = Path(deployment.dify.folder) / "docker/volumes/since"
+    since.write_text("written since")
+
+    def silent(*_: object) -> None:
+        raise StepError("the model is down")
+
+    monkeypatch.setattr(upgrade, "answers", silent)
+    assert not run(here, deployment)
+    assert f"or put back {begun.backup} by deploys/restore.py" in here.said[-1]
+    assert since.exists()
+    assert noted(as_host(here)) == begun
+    comes_up(monkeypatch)
+    assert run(here, deployment)
+    assert state_of(here, deployment) == UPGRADED
+    assert since.exists()
+
+
+def test_what_was_written_after_a_reboot_is_backed_up_too(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut before the files changed; the host was started again, and the old release with it."""
+    cut_while(here, deployment, "changing files")
+    since = Path(deployment.dify.folder) / "docker/volumes/since"
+    since.write_text("written since")
+    (here.docker / "running").write_text((here.docker / "containers").read_text())
+    comes_up(monkeypatch, NEW)
+    assert not run(here, deployment)
+    assert state_of(here, deployment) == BACK
+    assert since.read_text() == "written since"
+
+
 def test_a_way_back_that_is_not_proven_is_proven_later(
     here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What people have written since stays: nothing is put back again."""
-    monkeypatch.setattr(upgrade, "proven", prover(OLD, NEW))
+    comes_up(monkeypatch, OLD, NEW)
     assert not run(here, deployment)
     begun = noted(as_host(here))
     assert begun
@@ -226,7 +284,7 @@ def test_a_way_back_that_is_not_proven_is_proven_later(
     assert any("1.15.0 is back in its place but does not answer" in line for line in here.said)
     since = Path(deployment.dify.folder) / "docker/volumes/since"
     since.write_text("written since")
-    monkeypatch.setattr(upgrade, "proven", prover())
+    comes_up(monkeypatch)
     assert not run(here, deployment)
     assert state_of(here, deployment) == BACK
     assert since.read_text() == "written since"
@@ -235,7 +293,7 @@ def test_a_way_back_that_is_not_proven_is_proven_later(
 def test_no_way_back_from_a_damaged_backup_discards_nothing(
     here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upgrade, "proven", prover(NEW))
+    comes_up(monkeypatch, NEW)
     good = backup.pack(as_host(here), deployment.dify)
     kept = here.folder / "dify.replaced"
     kept.mkdir()
@@ -309,6 +367,59 @@ def test_edits_of_the_example_do_not_get_into_the_way(here: LocalHost, deploymen
     (Path(deployment.dify.folder) / "docker/.env.example").write_text("LOG_LEVEL=WARNING\n")
     assert run(here, deployment)
     assert state_of(here, deployment) == UPGRADED
+
+
+ENV_BY_HAND = "EXPOSE_NGINX_PORT=127.0.0.1:8080\nSECRET_KEY=owners-canary\nLOG_LEVEL=DEBUG\n"
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_settings_reach_an_installation_that_was_set_up_by_hand_only_when_taken_over(
+    here: LocalHost, deployment: Deployment, ours: bool
+) -> None:
+    docker = Path(deployment.dify.folder) / "docker"
+    (docker / ".env").write_text(ENV_BY_HAND)
+    if ours:
+        (docker / "docker-compose.override.yaml").write_text(f"{OURS}\n")
+    assert run(here, deployment)
+    published = "EXPOSE_NGINX_PORT=81\n" if ours else "EXPOSE_NGINX_PORT=127.0.0.1:8080\n"
+    assert published in (docker / ".env").read_text()
+    # What the release brings and everybody knows is made a secret either way.
+    assert "DIFY_AGENT_API_TOKEN=known" not in (docker / ".env").read_text()
+
+
+def test_a_release_is_made_ready_with_the_files_that_the_owner_has_beside_it(
+    here: LocalHost, deployment: Deployment
+) -> None:
+    """An override, and what it names."""
+    docker = Path(deployment.dify.folder) / "docker"
+    (docker / "docker-compose.override.yml").write_text("services: {api: {env_file: ./mine.env}}\n")
+    (docker / "mine.env").write_text("A=1\n")
+    release.make_ready(as_host(here), deployment, OLD, NEW)
+    ready = Path(release.beside(deployment.dify)) / "docker"
+    assert (ready / "mine.env").read_text() == "A=1\n"
+    assert (ready / "docker-compose.override.yml").exists()
+    assert NEW in (ready / "docker-compose.yaml").read_text()
+    assert not (ready / ".env").is_symlink()
+    release.clear_away(as_host(here), deployment.dify)
+    assert (docker / "mine.env").exists()
+    assert (docker / "volumes/db/data/documents").exists()
+
+
+def test_a_release_that_would_start_without_its_database_is_refused(
+    here: LocalHost, deployment: Deployment
+) -> None:
+    """Profiles that the owner has chosen once and for all, as in langgenius/dify of 1.10.0."""
+    docker = Path(deployment.dify.folder) / "docker"
+    (docker / ".env").write_text("DB_HOST=db_postgres\nCOMPOSE_PROFILES=weaviate\nVECTOR_STORE=weaviate\n")
+    (here.docker / "services").write_text("db_postgres\n")
+    (here.docker / "running-services").write_text("api\nweaviate\n")
+    assert not run(here, deployment)
+    assert any(
+        "1.16.1 would start without db_postgres, which DB_HOST in .env says: COMPOSE_PROFILES there is "
+        "'weaviate'" in line
+        for line in here.said
+    )
+    assert here.running == [f"dify-api:{OLD}"]
 
 
 @pytest.fixture

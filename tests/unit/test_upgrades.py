@@ -15,6 +15,7 @@ from provision.domain.upgrades import (
     NAMES,
     crossed,
     edits,
+    migration,
     pin_differs,
     problems,
     vector_store,
@@ -42,7 +43,9 @@ def refusals(before: str, after: str, *acknowledged: str, store: str = "weaviate
         ("1.10.0", "1.10.1", ["database-service"]),
         ("1.14.0", "1.14.1", ["env-split"]),
         ("1.14.2", "1.15.0", ["ssrf-private"]),
-        ("1.14.2", "1.17.0", ["ssrf-private", "legacy-model-types"]),
+        ("1.14.2", "1.17.0", ["ssrf-private"]),
+        ("1.13.3", "1.14.0", ["model-types"]),
+        ("1.13.3", "1.15.0", ["env-split", "ssrf-private"]),
         ("1.14.2", "1.17.1", ["ssrf-private", "weaviate-1.39"]),
         ("1.3.1", "1.16.1", ["weaviate-1.27", "console-cookies", "database-service", "env-split",
                              "ssrf-private"]),
@@ -53,6 +56,14 @@ def test_what_lies_between(before: str, after: str, expected: list[str]) -> None
     assert names(before, after) == expected
     assert len(refusals(before, after)) == len(expected)
     assert refusals(before, after, *expected) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "rewrites"),
+    [("1.13.3", False), ("1.14.2", False), ("1.15.0", True), ("1.17.0", True), ("1.17.1", False)],
+)
+def test_models_are_found_again_where_a_release_has_the_command_for_it(after: str, rewrites: bool) -> None:
+    assert (migration(Version.parse(after)) is not None) == rewrites
 
 
 def test_weaviate_concerns_who_uses_it() -> None:
