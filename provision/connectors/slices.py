@@ -44,8 +44,10 @@ def _send(run: Run, part: bytes | str, path: str, before: int) -> int:
     """Add a slice to what was sent before; returns how many bytes there are then."""
     raw = part.encode() if isinstance(part, str) else part
     size, where = before + len(raw), QuoteString(path)
+    # Who stops reading breaks the channel, and that would be told instead of why.
+    read_on = "|| { cat >/dev/null; false; }"
     done, output = run(
-        StringCommand("base64 -d", ">>" if before else ">", where, "&& stat -Lc %s", where),
+        StringCommand("base64 -d", ">>" if before else ">", where, read_on, "&& stat -Lc %s", where),
         _stdin=[b64encode(raw[at : at + LINE]).decode() for at in range(0, len(raw), LINE)],
     )
     if not done:
