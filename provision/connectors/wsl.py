@@ -6,19 +6,21 @@ address of Windows; ``ssh_…`` keys speak of Windows' sshd, ``wsl_…`` keys of
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from paramiko import AuthenticationException, SSHException, Transport
 from paramiko.channel import ChannelStdinFile
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.util import get_file_io
 from pyinfra.connectors.base import DataMeta
 from pyinfra.connectors.ssh import ConnectorData, SSHConnector, connector_data_meta
 from pyinfra.connectors.sshuserclient import SSHClient
 
+from provision.connectors import slices
 from provision.connectors.windows import Output, Said, Windows
 from provision.domain.bootstrap import bootstrap_line
 from provision.domain.wsl import PREFIX, Distribution
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from pyinfra.api.arguments import ConnectorArguments
 
 READY = "wsl-is-ready"
-# Bytes of a file a line of base64; a multiple of three, so that the lines can be decoded as one text.
-FILE_LINE = 49152
 
 NEW_KEY = '-PublicKey "ssh-ed25519 AAAA…"'
 KEY_ADVICE = (
@@ -127,18 +127,11 @@ class WslConnector(SSHConnector):
         """Write a file in the distribution; Windows' SFTP would put it onto a Windows drive.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be written; see :func:`slices.send`.
         """
+        run = partial(self.run_shell_command, print_output=print_output, print_input=print_input, **arguments)
         with get_file_io(filename_or_io) as file:
-            content = file.read()
-        raw = content.encode() if isinstance(content, str) else content
-        arguments["_stdin"] = [
-            b64encode(raw[at : at + FILE_LINE]).decode() for at in range(0, len(raw), FILE_LINE)
-        ]
-        command = StringCommand("base64 -d >", QuoteString(remote_filename))
-        done, output = self.run_shell_command(command, print_output, print_input, **arguments)
-        if not done:
-            raise OSError(f"{remote_filename}: {output.stderr}")
+            slices.send(run, file, remote_filename)
         return True
 
     def get_file(
@@ -153,14 +146,14 @@ class WslConnector(SSHConnector):
         """Read a file of the distribution.
 
         Raises:
-            OSError: it cannot be read.
+            OSError: it cannot be read; see :func:`slices.receive`.
         """
-        command = StringCommand(f"base64 -w{FILE_LINE} <", QuoteString(remote_filename))
-        done, output = self.run_shell_command(command, False, print_input, **arguments)
-        if not done:
-            raise OSError(f"{remote_filename}: {output.stderr}")
+        run = partial(self.run_shell_command, print_output=False, print_input=print_input, **arguments)
+        pieces = slices.receive(run, remote_filename)
+        first = next(pieces, b"")  # what cannot be read leaves the file here as it was
         with get_file_io(filename_or_io, "wb") as file:
-            file.write(b64decode("".join(output.stdout_lines)))
+            for piece in chain([first], pieces):
+                file.write(piece)
         return True
 
     def check_can_rsync(self) -> None:

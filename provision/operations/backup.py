@@ -31,7 +31,7 @@ from provision.facts.git import CheckedOutTag
 from provision.operations.backup_parts import examined, require_changeable
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
-from provision.operations.steps import LOST, StepError, fail, program, put_text, run, run_visibly
+from provision.operations.steps import LOST, StepError, copied_here, fail, program, put_text, run, run_visibly
 from provision.remote_file import read
 
 STEP = "Back up Dify"
@@ -230,7 +230,7 @@ def _fetch_file(host: Host, path: str, target: Path, sha256: str) -> None:
         return
     unfinished = target.with_name(f"{target.name}.part")
     with os.fdopen(os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as file:
-        if not host.get_file(path, file):
+        if not copied_here(host, path, unfinished) and not host.get_file(path, file):
             raise StepError(f"{path} cannot be read")
     if digest(unfinished) != sha256:
         raise StepError(f"{path} arrived with another SHA-256 than the manifest's")

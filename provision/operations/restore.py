@@ -28,7 +28,7 @@ from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.release import clear_away
 from provision.operations.room import REPLACED, RESTORED, require_room
-from provision.operations.steps import LOST, StepError, fail, program, run, run_visibly
+from provision.operations.steps import LOST, StepError, copied_here, fail, program, run, run_visibly
 from provision.operations.unfinished import forget, note, noted
 
 STEP = "Restore Dify"
@@ -153,7 +153,7 @@ def bring(host: Host, here: Path, folder: str) -> None:
             continue
         host.log(f"sending {part.file} ({number} of {len(manifest.parts)}), {part.size / GB:.2f} GB")
         run(host, StringCommand("umask 077; : >", QuoteString(there)), f"making {there}")
-        if not host.put_file(str(here / part.file), there):
+        if not copied_here(host, here / part.file, there) and not host.put_file(str(here / part.file), there):
             raise StepError(f"{there} cannot be written")
     if not host.put_file(str(here / MANIFEST), f"{staged}/{MANIFEST}"):
         raise StepError(f"{staged}/{MANIFEST} cannot be written")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import tracemalloc
 from collections.abc import Callable
 from io import BytesIO, StringIO
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from paramiko import SSHException
@@ -15,60 +16,15 @@ from pyinfra.api import Config, Inventory, State, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.ssh import SSHConnector
 from windows_machine import Machine
+from windows_session import Channel
 
 from provision.connectors import windows
+from provision.connectors.slices import SLICE
 from provision.connectors.wsl import WslConnector
 from provision.domain.bootstrap import bootstrap_line
 from provision.domain.wsl_settings import HOLD_TASK
 
 MSI = r"C:\Program Files\WSL\wsl.exe"
-
-
-class Channel:
-    """A session of Windows' sshd: cmd.exe is started with the command in quotes."""
-
-    def __init__(self, drive: Path) -> None:
-        self._drive = drive
-        self._combined = False
-
-    def exec_command(self, line: str) -> None:
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(
-            [self._drive / "Windows/System32/cmd.exe", "/c", f'"{line}"'],
-            stdin=pipe, stdout=pipe, stderr=pipe,
-            env={"PATH": "/usr/bin:/bin", "LAB_WINDOWS_SESSION": "0", "LAB_WINDOWS_ELEVATED": "1"},
-        )  # fmt: skip
-        self._given = b""
-        self._streams: tuple[BytesIO, BytesIO] | None = None
-
-    def set_combine_stderr(self, combine: bool) -> None:
-        self._combined = combine
-
-    def makefile_stdin(self, *_: object) -> Any:
-        def write(data: str | bytes) -> None:
-            self._given += data.encode() if isinstance(data, str) else data
-
-        return SimpleNamespace(write=write, close=self.shutdown_write)
-
-    def shutdown_write(self) -> None:
-        if self._streams is None:
-            out, err = self._process.communicate(self._given)
-            if self._combined:
-                out, err = out + err, b""
-            self._streams = BytesIO(out), BytesIO(err)
-
-    def _read(self, stream: int, size: int) -> bytes:
-        assert self._streams
-        return self._streams[stream].read(size)
-
-    def recv(self, size: int) -> bytes:
-        return self._read(0, size)
-
-    def recv_stderr(self, size: int) -> bytes:
-        return self._read(1, size)
-
-    def recv_exit_status(self) -> int:
-        return self._process.returncode
 
 
 Connect = Callable[..., Any]
@@ -231,14 +187,34 @@ def test_input_environment_and_folder(connect: Connect, padding: int) -> None:
     assert (done, output.stdout_lines) == (True, ["一", "two", "/usr", 'a "b" $c %d%'])
 
 
-@pytest.mark.parametrize("size", [0, 1, 5_000_000])
-def test_files_there_and_back(connect: Connect, tmp_path: Path, size: int) -> None:
-    content = (bytes(range(256)) * (size // 256 + 1))[:size]
+@pytest.mark.parametrize(("size", "commands"), [(0, 1), (1, 1), (5_000_000, 1), (SLICE, 1), (SLICE + 1, 2)])
+def test_files_there_and_back(
+    machine: Machine, connect: Connect, tmp_path: Path, size: int, commands: int
+) -> None:
+    content = os.urandom(size)
     host, there, back = connect(), tmp_path / "名 with 'blanks'", BytesIO()
+    before = len(programs(machine))
     assert host.put_file(BytesIO(content), str(there))
     assert there.read_bytes() == content
     assert host.get_file(str(there), back)
     assert back.getvalue() == content
+    assert len(programs(machine)) - before == 2 * commands
+
+
+def test_a_large_file_is_not_held_in_memory(connect: Connect, tmp_path: Path) -> None:
+    size = 64 << 20
+    here, there, back = (tmp_path / name for name in ("here", "there", "back"))
+    here.write_bytes(os.urandom(size))
+    host = connect()
+    tracemalloc.start()
+    try:
+        host.put_file(str(here), str(there))
+        host.get_file(str(there), str(back))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert there.read_bytes() == here.read_bytes() == back.read_bytes()
+    assert peak < 3 * SLICE, f"{peak >> 20} MiB"
 
 
 def test_text_files_and_folders_that_are_not_there(connect: Connect, tmp_path: Path) -> None:
@@ -248,7 +224,8 @@ def test_text_files_and_folders_that_are_not_there(connect: Connect, tmp_path: P
     with pytest.raises(OSError, match="missing"):
         host.put_file(StringIO("x"), str(tmp_path / "missing/file"))
     with pytest.raises(OSError, match="missing"):
-        host.get_file(str(tmp_path / "missing"), BytesIO())
+        host.get_file(str(tmp_path / "missing"), str(tmp_path / "text"))
+    assert (tmp_path / "text").read_text() == "配置\n"
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
@@ -287,9 +264,8 @@ def test_another_default_shell_is_named(connect: Connect, monkeypatch: pytest.Mo
         printed = "%OS%" if line == "echo %OS%" else "echo : The term 'base64' is not recognized"
         if "--list" in line:
             printed = "Debian" if "--running" in line else "* Debian    Running    2"
-        self._process: Any = SimpleNamespace(returncode=1)
-        self._streams = BytesIO(printed.encode()), BytesIO()
-        self._given = b""
+        self._process: Any = SimpleNamespace(returncode=1, stdin=BytesIO(), wait=lambda: None)
+        self._streams: list[IO[bytes]] = [BytesIO(printed.encode()), BytesIO()]
 
     monkeypatch.setattr(Channel, "exec_command", powershell)
     with pytest.raises(ConnectError, match="DefaultShell"):

@@ -63,8 +63,16 @@ def test_onto_the_same_host(here: LocalHost) -> None:
     assert not any("canary" in line for line in here.said)
 
 
-def test_onto_a_fresh_host_from_a_fetched_copy(here: LocalHost, tmp_path: Path) -> None:
-    """Another host, another folder; nothing of Dify is there."""
+@pytest.mark.parametrize("reached", ["here", "@local"])
+def test_onto_a_fresh_host_from_a_fetched_copy(
+    here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: str
+) -> None:
+    """Another host, another folder; nothing of Dify is there. On this machine pyinfra carries no part."""
+    here.name = reached
+    carried = []
+    for name in ("get_file", "put_file"):
+        carry = getattr(here, name)
+        monkeypatch.setattr(here, name, lambda a, b, carry=carry: carried.append(str(a)) or carry(a, b))
     volume = here.folder / "docker-engine/volumes/docker_es/_data"
     volume.mkdir(parents=True)
     (volume / "index").write_text("words")
@@ -77,7 +85,8 @@ def test_onto_a_fresh_host_from_a_fetched_copy(here: LocalHost, tmp_path: Path) 
         (here.docker / gone).unlink()
 
     dify = DifySettings(folder=f"{tmp_path}/srv/dify2", backup=BackupSettings(folder=f"{tmp_path}/kept"))
-    assert put_back(here, str(tmp_path / "copies/here" / name), dify), "\n".join(here.said)
+    assert put_back(here, str(tmp_path / "copies" / reached / name), dify), "\n".join(here.said)
+    assert any(path.endswith(".tar.gz") for path in carried) == (reached != "@local")
     assert (tmp_path / "srv/dify2/docker/volumes/db/data/documents").read_text() == "a row\n"
     assert (tmp_path / "etc/secrets/admin-password").read_text() == "canary\n"
     assert (volume / "index").read_text() == "words"

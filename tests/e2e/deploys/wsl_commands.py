@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from io import BytesIO
 
@@ -13,13 +14,14 @@ from pyinfra import inventory
 from pyinfra.api import QuoteString, StringCommand
 
 from provision.connectors.relay import http_client
+from provision.connectors.slices import SLICE
 from provision.connectors.wsl import WslConnector
 
 # The host itself: pyinfra's own name for it has no meaning in jobs that run beside this file.
 host = inventory.get_host(current_host.name)
 
 FILE = "/root/名 with 'blanks'"
-SIZE = 5_000_000
+SIZE = SLICE + 1_000_000
 
 
 def run(*words: str | QuoteString, **arguments: object) -> tuple[bool, list[str], list[str]]:
@@ -53,7 +55,7 @@ assert said("cat; echo end", _stdin="一\n二") == ["一", "二", "end"]
 long = "x" * 100_000
 assert said("printf %s", long, "| wc -c; cat", _stdin="after") == ["100000", "after"]
 
-content = bytes(range(256)) * (SIZE // 256)
+content = os.urandom(SIZE)
 assert host.put_file(BytesIO(content), FILE)
 assert said("sha256sum <", QuoteString(FILE), "| wc -w; stat -c %s", QuoteString(FILE)) == [
     "2",
