@@ -59,6 +59,9 @@ dify = {
         "keep": 5,
         # A folder on this computer that each backup is copied to; None leaves them on the host.
         "fetch_to": None,
+        # Folders mounted from elsewhere, and Docker volumes, that are not packed:
+        # ["/data/models", "docker_cache"]. An upgrade that goes back does not bring them back.
+        "leave_out": [],
     },
     "bot": {
         # Found again by this name.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -27,8 +27,12 @@ OURS = {
 INSTALLATION = "installation"
 COUNTING_MINUTES = 15  # until it is given up to count what a path holds
 
-# Mounted by some from the machine, and no state of Dify's.
-_MACHINE = ("/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var/run")  # noqa: S108 - compared
+# Mounted by some from the machine, and no state of Dify's; links have been followed.
+_MACHINE = (
+    "/dev", "/proc", "/run", "/sys", "/tmp", "/var/run",  # noqa: S108 - compared
+    "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/machine-id", "/etc/passwd",
+    "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/usr/share/zoneinfo",
+)  # fmt: skip
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\d{8}T\d{6}Z-[\w.]+")
 
@@ -98,6 +102,7 @@ class Manifest:
         downtime: seconds that Dify was stopped for it; 0 when it was not running.
         parts: the files.
         project: what compose calls the installation, as its volumes are labelled; empty in older ones.
+        missing: what Dify uses and it does not hold, in words.
     """
 
     name: str
@@ -105,6 +110,7 @@ class Manifest:
     downtime: int
     parts: Sequence[Packed] = ()
     project: str = ""
+    missing: Sequence[str] = ()
 
     @property
     def size(self) -> int:
@@ -126,7 +132,8 @@ def read_manifest(text: str) -> Manifest:
             raise ValueError("another format")
         values.pop("images", None)  # told by older ones, and never asked for
         parts = [Packed(**part) for part in values.pop("parts")]
-        manifest = Manifest(**values, parts=parts)
+        missing = tuple(map(str, values.pop("missing", ())))
+        manifest = Manifest(**values, parts=parts, missing=missing)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"its {MANIFEST} cannot be read: {error}") from None
     if not is_name(manifest.name) or not all(re.fullmatch(r"[\w.-]+", part.name) for part in parts):
@@ -149,8 +156,29 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def parts(folder: str, mounts: Iterable[Mount]) -> list[Part]:
-    """What is packed while Dify is stopped.
+@dataclass(frozen=True)
+class Contents:
+    """What is packed, and what is not.
+
+    Attributes:
+        parts: what is packed while Dify is stopped.
+        unheld: what Dify writes, and what is not packed, in words: going back does not bring it back.
+        untouched: what it has mounted besides and does not write, or what is no data, in words.
+    """
+
+    parts: list[Part]
+    unheld: list[str]
+    untouched: list[str]
+
+    @property
+    def missing(self) -> list[str]:
+        return [*self.unheld, *self.untouched]
+
+
+def contents(
+    folder: str, mounts: Iterable[Mount], external: Iterable[str] = (), leave_out: Collection[str] = ()
+) -> Contents:
+    """What belongs to a backup of an installation.
 
     The folder of the installation as a whole: clone (the owner may have edited files of it), ``.env``,
     override, and ``docker/volumes``, in which every release and every profile of Dify's keeps its data but
@@ -160,23 +188,54 @@ def parts(folder: str, mounts: Iterable[Mount]) -> list[Part]:
     Args:
         folder: the installation.
         mounts: of all its containers.
+        external: what Dify keeps elsewhere, in words.
+        leave_out: folders from elsewhere, and names of volumes, that the owner does not want packed.
+
+    Raises:
+        ValueError: something is to be left out that cannot be; says what can.
     """
-    volumes, elsewhere = {}, set()
+    volumes: dict[str, str] = {}
+    elsewhere: dict[str, bool] = {}
+    own = (folder, *OURS.values())
     for mount in mounts:
         if mount.kind == "volume":
             if not _ANONYMOUS.fullmatch(mount.volume):
                 volumes[mount.volume] = mount.source
-        elif mount.writable and not (
-            _within(mount.source, (folder, *_MACHINE)) or _within(folder, (mount.source,))
-        ):
-            elsewhere.add(mount.source)
-    tops = sorted(path for path in elsewhere if not _within(path, elsewhere - {path}))
-    return [
+        elif not _within(mount.source, own):
+            elsewhere[mount.source] = mount.writable or elsewhere.get(mount.source, False)
+    reasons = {path: _reason(path, own, writable=writable) for path, writable in elsewhere.items()}
+    taken = {path for path, reason in reasons.items() if not reason}
+    tops = sorted(path for path in taken if not _within(path, taken - {path}))
+    if unknown := sorted(set(leave_out) - {*tops, *volumes}):
+        raise ValueError(
+            f"dify.backup.leave_out names {', '.join(unknown)}, which is not packed by itself; what can be "
+            f"left out: {', '.join([*tops, *sorted(volumes)]) or 'nothing'}"
+        )
+    left_out = [each for each in [*tops, *sorted(volumes)] if each in leave_out]
+    parts = [
         Part(INSTALLATION, folder),
         *(Part(name, path) for name, path in OURS.items()),
         *(Part(f"volume-{name}", path, name) for name, path in sorted(volumes.items())),
         *(Part(f"mount-{number}", path) for number, path in enumerate(tops, 1)),
     ]
+    return Contents(
+        [part for part in parts if not {part.source, part.volume} & set(left_out)],
+        [*external, *(f"{each} (in dify.backup.leave_out)" for each in left_out)],
+        [
+            f"{path} ({reason})"
+            for path, reason in sorted(reasons.items())
+            if reason and not _within(path, taken)
+        ],
+    )
+
+
+def _reason(path: str, own: Iterable[str], *, writable: bool) -> str:
+    """Why what is mounted from elsewhere is not packed; empty when it is."""
+    if _within(path, _MACHINE):
+        return "the machine's own"
+    if any(_within(each, (path,)) for each in own):
+        return "the installation lies in it"
+    return "" if writable else "mounted read-only"
 
 
 def place_of(part: Part, folder: str) -> str | None:
@@ -204,6 +263,14 @@ def expired(names: Iterable[str], keep: int) -> list[str]:
     return sorted(names)[:-keep]
 
 
+def in_no_folder(volume: str) -> str:
+    """What to say of a volume that can be neither packed nor put back."""
+    return (
+        f"the volume {volume} is in no folder of this host (another driver, options, or Docker Desktop): "
+        "have the override mount a folder in its place"
+    )
+
+
 def unpackable(wanted: Iterable[Part], sizes: Mapping[str, int | None]) -> Iterator[str]:
     """Why parts cannot be packed; only what is ours may be missing.
 
@@ -215,10 +282,7 @@ def unpackable(wanted: Iterable[Part], sizes: Mapping[str, int | None]) -> Itera
             if sizes[part.source] is None:
                 yield f"what {part.source} holds could not be counted within {COUNTING_MINUTES} minutes"
         elif part.volume:
-            yield (
-                f"the volume {part.volume} is in no folder of this host (another driver, options, or Docker "
-                "Desktop): have the override mount a folder in its place"
-            )
+            yield in_no_folder(part.volume)
         elif part.name not in OURS:
             yield (
                 f"{part.source}, which Dify has mounted, is not there; mount its disk, start Dify once, or "

@@ -36,6 +36,14 @@ def _no_windows_drive(path: str) -> str:
     return path
 
 
+def _leave_out(name: str) -> str:
+    if name.startswith("/"):
+        return _absolute(name)
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+        raise ValueError("must be an absolute path on the host, or the name of a Docker volume")
+    return name
+
+
 def _http_url(url: str) -> str:
     parts = urlsplit(url)
     _ = parts.port  # raises for one that is no number or out of range
@@ -99,6 +107,7 @@ def _find_link(place: str) -> str:
 
 PlainPath = Annotated[str, AfterValidator(_absolute), AfterValidator(_plain)]
 AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+PathOrVolume = Annotated[str, AfterValidator(_leave_out)]
 LinuxPath = Annotated[PlainPath, AfterValidator(_no_windows_drive)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 HttpUrlBeyondLoopback = Annotated[HttpUrl, AfterValidator(_beyond_loopback)]

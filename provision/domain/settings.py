@@ -30,6 +30,7 @@ from provision.domain.setting_types import (
     Length,
     LinuxPath,
     ModelId,
+    PathOrVolume,
     PlainPath,
     Revision,
     Seconds,
@@ -202,11 +203,12 @@ class StableDiffusionSettings(Settings):
 
 
 class BackupSettings(Settings):
-    """Where backups of the Dify host go, and how many stay there."""
+    """Where backups of the Dify host go, how many stay there, and what they are not of."""
 
     folder: LinuxPath = "/var/backups/dify-vllm-deploy"
     keep: Annotated[int, Field(ge=1)] = 5
     fetch_to: Text | None = None
+    leave_out: list[PathOrVolume] = []
 
 
 class DifySettings(Settings):
@@ -242,6 +244,9 @@ class DifySettings(Settings):
     def _backups_lie_elsewhere(self) -> DifySettings:
         if PurePosixPath(self.backup.folder).is_relative_to(self.folder):
             raise ValueError(f"backup.folder {self.backup.folder} lies in folder, which a backup is of")
+        for path in self.backup.leave_out:
+            if PurePosixPath(path).is_relative_to(self.folder):
+                raise ValueError(f"backup.leave_out names {path} in folder, which is packed as a whole")
         return self
 
     @model_validator(mode="after")

@@ -115,8 +115,9 @@ BROKEN = {Version(1, 12, 0): "its images are mistagged (langgenius/dify#31892); 
 BETWEEN_WEAVIATES = Version(1, 16, 1)
 
 EDITS = "local-edits"
+EXTERNAL = "external-data"
 
-NAMES = frozenset({*(crossing.name for crossing in CROSSINGS), BEYOND, EDITS})
+NAMES = frozenset({*(crossing.name for crossing in CROSSINGS), BEYOND, EDITS, EXTERNAL})
 
 # Adopted installations have their settings in it; what counts of them is in .env, and is merged.
 EXAMPLE = "docker/.env.example"
@@ -179,6 +180,21 @@ def edits(files: Iterable[str], acknowledged: Collection[str]) -> Iterator[str]:
         yield (
             f"{EDITS}: the new release's files take the place of {', '.join(lost)}, which somebody has "
             "edited. First: move the edits to docker-compose.override.yaml or .env; the backup keeps them"
+        )
+
+
+def external_data(unheld: Iterable[str], acknowledged: Collection[str]) -> Iterator[str]:
+    """Why an upgrade is refused that may change data which its backup does not hold.
+
+    Args:
+        unheld: that data, in words.
+        acknowledged: see :func:`problems`.
+    """
+    if (listed := ", ".join(unheld)) and EXTERNAL not in acknowledged:
+        yield (
+            f"{EXTERNAL}: the backup does not hold {listed}; the new release migrates and writes it, and an "
+            "upgrade that fails goes back without it: the old release then meets what the new one has left. "
+            "First: make a copy of it, with Dify stopped, and know how it is put back"
         )
 
 

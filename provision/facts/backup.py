@@ -9,11 +9,25 @@ from dataclasses import dataclass, field
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain.backup import COUNTING_MINUTES, MANIFEST, Mount, is_name
+from provision.domain.external import VARIABLES, external
 from provision.templates import text
 
 
-class ProjectMounts(FactBase[list[Mount] | None]):
-    """What a compose project has mounted; ``None`` where compose cannot read it, or no Docker answers."""
+@dataclass(frozen=True)
+class Storage:
+    """Where a compose project keeps its data.
+
+    Attributes:
+        mounts: what its containers have mounted.
+        external: what it keeps on other machines, or with other projects, in words.
+    """
+
+    mounts: list[Mount]
+    external: list[str]
+
+
+class ProjectStorage(FactBase[Storage | None]):
+    """Where a project keeps its data; ``None`` where compose cannot read it, or no Docker answers."""
 
     @staticmethod
     def default() -> None:
@@ -22,11 +36,15 @@ class ProjectMounts(FactBase[list[Mount] | None]):
     def command(self, clone: str, project: str) -> StringCommand:
         return StringCommand(
             "python3 -c", QuoteString(text("templates/dify_mounts.py")), QuoteString(clone),
-            QuoteString(project), "2>/dev/null; true",
+            QuoteString(project), *VARIABLES, "2>/dev/null; true",
         )  # fmt: skip
 
-    def process(self, output: list[str]) -> list[Mount] | None:
-        return [Mount(**each) for each in json.loads(output[-1])] if output else None
+    def process(self, output: list[str]) -> Storage | None:
+        if not output:
+            return None
+        found = json.loads(output[-1])
+        mounts = [Mount(**each) for each in found["mounts"]]
+        return Storage(mounts, list(external(found["variables"], found["hosts"])))
 
 
 class PathSizes(FactBase[dict[str, int | None]]):
@@ -138,16 +156,18 @@ class Backups(FactBase[list[str]]):
 
 
 class VolumePlace(FactBase[str]):
-    """Where Docker keeps a volume; empty when there is no such volume."""
+    """Where Docker keeps a volume; empty when it is in no folder of this host, or there is no such volume."""
 
     @staticmethod
     def default() -> str:
         return ""
 
     def command(self, volume: str) -> StringCommand:
+        kept = '{{if and (eq .Driver "local") (not .Options)}}{{.Mountpoint}}{{end}}'
         return StringCommand(
-            "docker volume inspect --format '{{.Mountpoint}}'", QuoteString(volume), "2>/dev/null; true"
-        )
+            "docker volume inspect --format", QuoteString(kept), QuoteString(volume), "2>/dev/null |",
+            'while IFS= read -r at; do [ ! -d "$at" ] || echo "$at"; done; true',
+        )  # fmt: skip
 
     def process(self, output: list[str]) -> str:
         return output[0].strip() if output else ""

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,9 +17,9 @@ from pyinfra.facts.files import File
 from provision.domain.backup import (
     GB,
     MANIFEST,
+    Contents,
     Manifest,
     Packed,
-    Part,
     expired,
     is_name,
     name_of,
@@ -28,7 +28,7 @@ from provision.domain.backup import (
 from provision.domain.settings import DifySettings
 from provision.facts.backup import Backups, PackedParts
 from provision.facts.git import CheckedOutTag
-from provision.operations.backup_parts import examined, require_changeable
+from provision.operations.backup_parts import examined, require_changeable, require_own_files
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, copied_here, fail, program, put_text, run, run_visibly
@@ -47,10 +47,11 @@ def taken(*, dify: DifySettings) -> Commands:
     Args:
         dify: the installation, and where its backups go.
     """
-    if not host.get_fact(File, path=f"{compose_dir(dify)}/.env"):
-        yield failure(STEP, f"there is no {compose_dir(dify)}/.env", advice="Is dify.folder right?")
-        return
     try:
+        require_own_files(host, dify)
+        if not host.get_fact(File, path=f"{compose_dir(dify)}/.env"):
+            yield failure(STEP, f"there is no {compose_dir(dify)}/.env", advice="Is dify.folder right?")
+            return
         examined(host, dify)
     except StepError as error:
         yield failure(STEP, str(error), advice="Nothing was stopped")
@@ -83,9 +84,11 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
     Raises:
         StepError: it could not be made; an incomplete one is no backup.
     """
-    wanted, sizes = examined(host, dify)
+    contents, sizes = examined(host, dify)
+    wanted = contents.parts
     if leave_stopped:
         require_changeable(host, dify, wanted)
+    tell_missing(host, contents.missing, "keep a copy yourself")
     version = host.get_fact(CheckedOutTag, path=dify.folder)
     folder, staged = dify.backup.folder, f"{dify.backup.folder}/{STAGED}"
     run(host, StringCommand("install -d -m 700", QuoteString(folder)), f"making {folder}")
@@ -98,16 +101,23 @@ def pack(host: Host, dify: DifySettings, *, leave_stopped: bool = False) -> Mani
         "backing up",
     )  # fmt: skip
     try:
-        return _named(host, dify, wanted, sizes, version)
+        return _named(host, dify, contents, sizes, version)
     except StepError:
         run(host, StringCommand("rm -rf", QuoteString(staged)), f"removing {staged}")
         raise
 
 
+def tell_missing(host: Host, missing: Iterable[str], advice: str) -> None:
+    """Say what a backup does not hold of what Dify uses, and what to do about it."""
+    for what in missing:
+        host.log(f"not in the backup: {what}; {advice}")
+
+
 def _named(
-    host: Host, dify: DifySettings, wanted: Sequence[Part], sizes: Mapping[str, int], version: str
+    host: Host, dify: DifySettings, contents: Contents, sizes: Mapping[str, int], version: str
 ) -> Manifest:
     """Make a backup of what was packed: with its manifest, and its name."""
+    wanted = contents.parts
     folder, staged = dify.backup.folder, f"{dify.backup.folder}/{STAGED}"
     found = host.get_fact(PackedParts, folder=staged)
     if found.downtime is None or found.files.keys() != {part.name for part in wanted}:
@@ -117,7 +127,7 @@ def _named(
         for part in wanted
     ]
     name = _new_name(host, folder, version)
-    manifest = Manifest(name, version, found.downtime, packed, project(host, dify))
+    manifest = Manifest(name, version, found.downtime, packed, project(host, dify), tuple(contents.missing))
     put_text(host, manifest.text(), f"{staged}/{MANIFEST}")
     place = StringCommand(QuoteString(staged), QuoteString(f"{folder}/{name}"))
     run(

@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pyinfra.api import Host
 from pyinfra.facts.files import Link
 
-from provision.domain.backup import Part, parts, unpackable
+from provision.domain.adoption import OVERRIDE
+from provision.domain.backup import Contents, Part, contents, unpackable
 from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
-from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectMounts
+from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectStorage
 from provision.facts.docker import ProjectContainers
 from provision.facts.hardware import FreeSpace
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.steps import StepError
 
 
-def belonging(host: Host, dify: DifySettings) -> list[Part]:
+def require_own_files(host: Host, dify: DifySettings) -> None:
+    """Refuse an installation that leads elsewhere: of a link, nothing but the link would be kept.
+
+    Raises:
+        StepError: says where it leads.
+    """
+    if link := host.get_fact(Link, path=dify.folder):
+        raise StepError(f"{dify.folder} is a link: set dify.folder to where it leads, {link['link_target']}")
+    for name in (".env", OVERRIDE):
+        path = f"{compose_dir(dify)}/{name}"
+        if link := host.get_fact(Link, path=path):
+            raise StepError(
+                f"{path} is a link to {link['link_target']}, of which a backup would keep the link only: put "
+                f'the file in its place (cp --remove-destination "$(readlink -f {path})" {path}), and change '
+                "it there from now on"
+            )
+
+
+def belonging(host: Host, dify: DifySettings) -> Contents:
     """What belongs to a backup of the installation; some of it may not be there.
 
     Raises:
-        StepError: it cannot be known.
+        StepError: it cannot be known, or something is to be left out that cannot be.
     """
+    require_own_files(host, dify)
     folder, name = compose_dir(dify), project(host, dify)
     found = host.get_fact(ProjectContainers, folder=folder, project=name)
     if found and (others := found.elsewhere):
@@ -30,13 +51,16 @@ def belonging(host: Host, dify: DifySettings) -> list[Part]:
             f"compose calls {folder} the project {name}, and so it does {', '.join(others)}: what is whose "
             "cannot be told apart; deploy.py says what to do"
         )
-    mounts = host.get_fact(ProjectMounts, clone=dify.folder, project=name)
-    if mounts is None:
+    storage = host.get_fact(ProjectStorage, clone=dify.folder, project=name)
+    if storage is None:
         raise StepError(
             "what Dify has mounted cannot be known: `docker compose config --quiet` fails in "
             f"{folder}, Docker does not answer, or there is no python3"
         )
-    return parts(dify.folder, mounts)
+    try:
+        return contents(dify.folder, storage.mounts, storage.external, dify.backup.leave_out)
+    except ValueError as error:
+        raise StepError(str(error)) from None
 
 
 def require_movable(host: Host, paths: Sequence[str]) -> None:
@@ -70,21 +94,19 @@ def require_changeable(host: Host, dify: DifySettings, wanted: Sequence[Part]) -
         )
 
 
-def examined(host: Host, dify: DifySettings) -> tuple[list[Part], dict[str, int]]:
-    """What is packed, with the bytes of each path; nothing has been stopped yet.
+def examined(host: Host, dify: DifySettings) -> tuple[Contents, dict[str, int]]:
+    """What is packed and is there, with the bytes of each path; nothing has been stopped yet.
 
     Raises:
         StepError: something speaks against a backup.
     """
-    if link := host.get_fact(Link, path=dify.folder):
-        raise StepError(f"{dify.folder} is a link: set dify.folder to where it leads, {link['link_target']}")
     wanted = belonging(host, dify)
-    sizes = host.get_fact(PathSizes, paths=[part.source for part in wanted])
-    for problem in unpackable(wanted, sizes):
+    sizes = host.get_fact(PathSizes, paths=[part.source for part in wanted.parts])
+    for problem in unpackable(wanted.parts, sizes):
         raise StepError(problem)
     known = {path: size for path, size in sizes.items() if size is not None}
     need = Need("the backup", dify.backup.folder, sum(known.values()))
     space = host.get_fact(FreeSpace, path=dify.backup.folder)
     for problem in disk_problems([(need, space, 0)], "set dify.backup.folder to a larger disk"):
         raise StepError(problem)
-    return [part for part in wanted if part.source in known], known
+    return replace(wanted, parts=[part for part in wanted.parts if part.source in known]), known

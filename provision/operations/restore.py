@@ -13,15 +13,15 @@ from pyinfra.facts.files import Directory
 from provision import keeper
 from provision.domain import compose
 from provision.domain.adoption import as_published
-from provision.domain.backup import GB, MANIFEST, Manifest, place_of, read_manifest
+from provision.domain.backup import GB, MANIFEST, Manifest, in_no_folder, place_of, read_manifest
 from provision.domain.deployment import Deployment
 from provision.domain.room import Need
 from provision.domain.settings import DifySettings
 from provision.domain.unfinished import Unfinished
 from provision.facts.backup import Backups, VolumePlace
 from provision.facts.docker import ComposeStack, NginxVariables
-from provision.operations.backup import digest, manifest_of
-from provision.operations.backup_parts import require_movable
+from provision.operations.backup import digest, manifest_of, tell_missing
+from provision.operations.backup_parts import require_movable, require_own_files
 from provision.operations.dify import meet_again, ready
 from provision.operations.dify_containers import PULL, own, started
 from provision.operations.dify_stack import compose_dir, project
@@ -56,10 +56,11 @@ def put_back(*, dify: DifySettings, backup: str | None) -> Commands:
         return
     try:
         begun = noted(host)
+        name = _name(backup)
     except StepError as error:
         yield failure(STEP, str(error), advice="Then run again")
         return
-    if begun and not _is_of(begun, backup):
+    if begun and not _is_of(begun, name):
         host.log(f"{begun}; this restore takes its place")
     yield FunctionCommand(_put_back, (dify, backup), {})
 
@@ -88,17 +89,35 @@ def finished(*, dify: DifySettings) -> Commands:
     yield FunctionCommand(_finish, (dify,), {})
 
 
-def _is_of(begun: Unfinished, backup: str) -> bool:
-    return (begun.doing, begun.backup) == ("restore", Path(backup).name)
+def _is_of(begun: Unfinished, name: str) -> bool:
+    return (begun.doing, begun.backup) == ("restore", name)
+
+
+def _name(backup: str) -> str:
+    """What a backup is called on the host; a copy's folder may have been renamed.
+
+    Raises:
+        StepError: it is a folder here, and no backup.
+    """
+    here = Path(backup).expanduser()
+    return _copied(here).name if here.is_dir() else here.name
+
+
+def _copied(here: Path) -> Manifest:
+    try:
+        return read_manifest((here / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StepError(f"{here} is no backup: {error}") from None
 
 
 def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool:
     del state
     folder = dify.backup.folder
     try:
+        require_own_files(host, dify)
         if (here := Path(backup).expanduser()).is_dir():
             bring(host, here, folder)
-        manifest = manifest_of(host, folder, Path(backup).name)
+        manifest = manifest_of(host, folder, _name(backup))
         begun = noted(host)
         if begun and _is_of(begun, manifest.name) and begun.phase == "proving":
             host.log(f"{manifest.name} is in its place already")
@@ -133,18 +152,22 @@ def bring(host: Host, here: Path, folder: str) -> None:
         folder: of the backups on the host.
 
     Raises:
-        StepError: it is no whole backup, or cannot be written there.
+        StepError: it is no whole backup, there is no room for it, or it cannot be written there.
     """
-    try:
-        manifest = read_manifest((here / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StepError(f"{here} is no backup: {error}") from None
+    manifest = _copied(here)
     if manifest.name in host.get_fact(Backups, folder=folder):
         return
     staged, target = f"{folder}/.coming-{manifest.name}", f"{folder}/{manifest.name}"
     run(
         host, StringCommand("install -d -m 700", QuoteString(folder), QuoteString(staged)), f"making {folder}"
     )
+    others = StringCommand(
+        "find", QuoteString(folder), "-mindepth 1 -maxdepth 1 -name '.coming-*' ! -name",
+        QuoteString(f".coming-{manifest.name}"), "-exec rm -rf {} +",
+    )  # fmt: skip
+    run(host, others, "removing what arrived of other backups")
+    sent = Need("what is sent", staged, manifest.size, (staged,))
+    require_room(host, [sent], "set dify.backup.folder to a larger disk")
     for number, part in enumerate(manifest.parts, 1):
         if not (here / part.file).exists() or digest(here / part.file) != part.sha256:
             raise StepError(f"{here / part.file} is missing, or damaged: its SHA-256 is not the manifest's")
@@ -184,6 +207,7 @@ def exchange(
     Raises:
         StepError: it could not be done; may be called again.
     """
+    tell_missing(host, manifest.missing, "see to it yourself")
     places = _places(host, dify, manifest)
     require_movable(host, places)
     aside, remedy = [RESTORED, REPLACED], "on a host without a Dify set dify.folder to a larger disk"
@@ -254,7 +278,7 @@ def _volume(host: Host, name: str, owner: str) -> str:
     )
     if place := host.get_fact(VolumePlace, volume=name):
         return place
-    raise StepError(f"Docker does not say where it keeps the volume {name}")
+    raise StepError(in_no_folder(name))
 
 
 def start(host: Host, dify: DifySettings) -> None:

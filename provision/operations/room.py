@@ -24,7 +24,8 @@ def require_way_back(host: Host, dify: DifySettings) -> None:
     Raises:
         StepError: says why not.
     """
-    wanted, sizes = examined(host, dify)
+    contents, sizes = examined(host, dify)
+    wanted = contents.parts
     require_changeable(host, dify, wanted)
     back = [
         Need("the way back", part.source, sizes[part.source], (part.source + REPLACED,)) for part in wanted

@@ -11,12 +11,13 @@ from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
 from provision.domain.deployment import Deployment
 from provision.domain.unfinished import Unfinished
-from provision.domain.upgrades import edits, problems, vector_store
+from provision.domain.upgrades import edits, external_data, problems, vector_store
 from provision.domain.wiring.versions import Version
 from provision.facts.docker import Running, UpFor
 from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.operations.asking import ask
 from provision.operations.backup import manifest_of, pack
+from provision.operations.backup_parts import belonging
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.proving import Failure, answers, come_up, proven
@@ -76,11 +77,17 @@ def allowed(*, wanted: Wanted) -> Commands:
     if before == wanted.version:
         host.noop(f"Dify is {before}")
         return
+    try:
+        unheld = belonging(host, dify).unheld
+    except StepError as error:
+        yield failure(STEP, str(error), advice="Nothing was touched")
+        return
     store = vector_store(env)
     edited = host.get_fact(EditedFiles, path=dify.folder)
     refusals = [
         *problems(Version.parse(before), Version.parse(wanted.version), store, wanted.acknowledged),
         *edits(edited, wanted.acknowledged),
+        *external_data(unheld, wanted.acknowledged),
     ]
     if refusals:
         if not state.is_executing:

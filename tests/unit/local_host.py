@@ -65,7 +65,11 @@ case " $* " in
     if [ -e "volumes/${!#}/json" ]; then cat "volumes/${!#}/json"; else
         echo "{\"Driver\": \"local\", \"Options\": null, \"Mountpoint\": \"$PWD/volumes/${!#}/_data\"}"
     fi ;;
-*" volume inspect "*) [ -d "volumes/${!#}/_data" ] && echo "$PWD/volumes/${!#}/_data" ;;
+*" volume inspect "*)
+    [ -d "volumes/${!#}" ] || exit 1
+    if [ -e "volumes/${!#}/json" ]; then sed 's/.*"Mountpoint": "\([^"]*\)".*/\1/' "volumes/${!#}/json"; else
+        echo "$PWD/volumes/${!#}/_data"
+    fi ;;
 *" compose "*"ps "*) cat running 2>/dev/null ;;
 *" compose "*"stop "*) rm -f running ;;
 *" compose "*"up "*"--no-recreate "*) cp containers running ;;

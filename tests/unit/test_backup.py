@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -13,10 +14,10 @@ from provision.domain.backup import (
     Mount,
     Packed,
     Part,
+    contents,
     expired,
     is_name,
     name_of,
-    parts,
     read_manifest,
     unpackable,
 )
@@ -52,14 +53,47 @@ def volume(name: str) -> Mount:
         ([bind("/data"), bind("/data/db")], [("mount-1", "")]),
         ([bind("/"), bind("/etc/localtime"), bind("/run/docker.sock"), bind("/srv", writable=False)], []),
         ([bind("/opt/dify-data")], [("mount-1", "")]),
+        ([bind("/etc/letsencrypt"), bind("/etc"), bind("/etc/dify-vllm-deploy/secrets")], [("mount-1", "")]),
     ],
     ids=["nothing runs", "its own folder", "volumes", "elsewhere", "one in the other", "the machine's",
-         "a name that begins alike"],
+         "a name that begins alike", "below /etc"],
 )  # fmt: skip
 def test_what_belongs_to_a_backup(mounts: list[Mount], more: list[tuple[str, str]]) -> None:
-    found = parts(DIFY, mounts)
+    found = contents(DIFY, mounts).parts
     assert found[: len(OURS)] == OURS
     assert [(part.name, part.volume) for part in found[len(OURS) :]] == more
+
+
+def test_what_is_not_packed_is_told_with_the_reason() -> None:
+    mounts = [
+        bind("/etc/localtime"), bind("/srv/models", writable=False), bind("/opt"), bind("/data"),
+        bind("/data/seen", writable=False), bind(f"{DIFY}/docker/nginx", writable=False),
+        bind("/both", writable=False), bind("/both"),
+    ]  # fmt: skip
+    found = contents(DIFY, mounts, ["the database on pg.corp"])
+    assert [part.source for part in found.parts[len(OURS) :]] == ["/both", "/data"]
+    assert found.untouched == [
+        "/etc/localtime (the machine's own)",
+        "/opt (the installation lies in it)",
+        "/srv/models (mounted read-only)",
+    ]
+    assert found.missing == ["the database on pg.corp", *found.untouched]
+
+
+def test_what_the_owner_leaves_out() -> None:
+    mounts = [bind("/data"), bind("/data/db"), bind("/kept"), volume("docker_es"), volume("docker_ora")]
+    found = contents(DIFY, mounts, leave_out=["/data", "docker_es"])
+    assert [(part.source, part.volume) for part in found.parts[len(OURS) :]] == [
+        (f"{VOLUMES}/docker_ora/_data", "docker_ora"),
+        ("/kept", ""),
+    ]
+    assert found.unheld == [f"{each} (in dify.backup.leave_out)" for each in ("/data", "docker_es")]
+
+
+@pytest.mark.parametrize("name", ["/data/db", "/srv", f"{DIFY}/docker/volumes", "es", OURS[1].source])
+def test_what_cannot_be_left_out(name: str) -> None:
+    with pytest.raises(ValueError, match=f"leave_out names {name}, .* left out: /data, docker_es"):
+        contents(DIFY, [bind("/data"), bind("/data/db"), volume("docker_es")], leave_out=[name])
 
 
 def test_a_name_tells_time_and_release() -> None:
@@ -76,6 +110,7 @@ MANIFEST = Manifest(
     "1.16.1",
     12,
     [Packed("installation", DIFY, "", "aa", 10, 30), Packed("volume-x", "/v/_data", "x", "bb", 5, 6)],
+    missing=("the database on pg.corp",),
 )
 
 
@@ -83,6 +118,8 @@ def test_a_manifest_is_read_as_it_was_written() -> None:
     assert read_manifest(MANIFEST.text()) == MANIFEST
     older = MANIFEST.text().replace('"downtime"', '"images": {"api": "dify-api sha256:ab"}, "downtime"')
     assert read_manifest(older) == MANIFEST
+    oldest = MANIFEST.text().replace('"missing"', '"images"')
+    assert read_manifest(oldest) == replace(MANIFEST, missing=())
     assert MANIFEST.size == 15
     assert [(part.file, part.member) for part in MANIFEST.parts] == [
         ("installation.tar.gz", "dify"),

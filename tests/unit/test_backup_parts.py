@@ -12,7 +12,7 @@ import pytest
 from local_host import LocalHost, as_host, settings
 
 from provision.domain import backup as domain
-from provision.operations import backup, restore
+from provision.operations import backup, restore, room
 from provision.operations.steps import StepError
 
 
@@ -193,3 +193,72 @@ def test_a_link_that_git_would_make_a_folder_is_refused_before_an_upgrade(here: 
     (clone / "docker/volumes").rename(here.folder / "volumes")
     (clone / "docker/volumes").symlink_to(here.folder / "volumes")
     refused(here, "docker/volumes in .* would be a folder again with another release", leave_stopped=True)
+
+
+@pytest.mark.usefixtures("under_tmp")
+def test_what_is_not_in_a_backup_is_told_by_each_and_by_its_manifest(here: LocalHost) -> None:
+    """Of what Dify's services are given, not of what a file says; and no account is shown."""
+    models, cache = here.folder / "models", here.folder / "cache"
+    for folder in (models, cache):
+        folder.mkdir()
+    binds = [
+        {"type": "bind", "source": str(models), "read_only": True},
+        {"type": "bind", "source": str(cache)},
+    ]
+    environment = {
+        "DB_HOST": "pg.corp", "DB_PASSWORD": "canary", "VECTOR_STORE": "qdrant",
+        "QDRANT_URL": "https://me:canary@qdrant.corp:6333?key=canary", "STORAGE_TYPE": "s3",
+        "S3_ENDPOINT": "http://store:9000", "OPENDAL_SCHEME": None,
+    }  # fmt: skip
+    here.defines(
+        services={
+            "api": {"environment": environment, "volumes": binds},
+            "plugin_daemon": {"environment": {"S3_ENDPOINT": "", "PLUGIN_STORAGE_TYPE": "aws_s3"}},
+            "minio": {"networks": {"default": {"aliases": ["store"]}, "other": None}},
+        }
+    )
+    dify = settings(here)
+    dify = dify.model_copy(update={"backup": dify.backup.model_copy(update={"leave_out": [str(cache)]})})
+    manifest = backup.pack(as_host(here), dify)
+    assert list(manifest.missing) == [
+        "the database on pg.corp", "the vectors in qdrant on qdrant.corp:6333", "plugins in aws_s3",
+        f"{cache} (in dify.backup.leave_out)", f"{models} (mounted read-only)",
+    ]  # fmt: skip
+    assert [part.name for part in manifest.parts] == ["installation", "secrets"]
+    for what in manifest.missing:
+        assert here.said.count(f"not in the backup: {what}; keep a copy yourself") == 1
+    assert not any("canary" in line for line in here.said)
+    assert restore._put_back(None, as_host(here), dify, manifest.name)  # type: ignore[arg-type]
+    assert "not in the backup: the database on pg.corp; see to it yourself" in here.said
+
+
+def test_what_cannot_be_left_out_is_refused(here: LocalHost) -> None:
+    dify = settings(here)
+    dify = dify.model_copy(update={"backup": dify.backup.model_copy(update={"leave_out": ["es"]})})
+    with pytest.raises(StepError, match=r"leave_out names es, .* what can be left out: nothing"):
+        backup.pack(as_host(here), dify)
+    assert here.running == ["dify-api:1.15.0"]
+
+
+@pytest.mark.parametrize("name", [".env", "docker-compose.override.yaml"])
+def test_settings_behind_a_link_are_refused(
+    here: LocalHost, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of which the link alone would be packed. What is said to do mends it."""
+    path, target = here.folder / "dify/docker" / name, here.folder / "shared" / name
+    target.parent.mkdir()
+    target.write_text("DB_PASSWORD=canary\n")
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+    refused(here, f"{name} is a link to {target}, of which a backup would keep the link only: put the file")
+    monkeypatch.setattr(backup, "host", here)
+    [command] = backup.taken._inner(dify=settings(here))
+    assert f"is a link to {target}" in command.get_raw_value()
+    with pytest.raises(StepError, match="is a link to"):
+        room.require_way_back(as_host(here), settings(here))
+    assert not restore._put_back(None, as_host(here), settings(here), "x")  # type: ignore[arg-type]
+    assert any(line.startswith("Restore Dify: ") and "is a link to" in line for line in here.said)
+    words = here.said[-1].partition("(cp ")[2].partition("), ")[0]
+    subprocess.run(["sh", "-c", f"cp {words}"], check=True)
+    assert not path.is_symlink()
+    assert backup.pack(as_host(here), settings(here))

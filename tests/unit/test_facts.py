@@ -20,7 +20,7 @@ from provision.facts.backup import (
     Note,
     PackedParts,
     PathSizes,
-    ProjectMounts,
+    ProjectStorage,
     VolumePlace,
 )
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
@@ -81,7 +81,7 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (Restarts, {"project": "none", "service": "api"}),
         (Running, {"project": "none"}),
         (EditedFiles, {"path": "/no/such folder"}),
-        (ProjectMounts, {"clone": "/no/such folder", "project": "none"}),
+        (ProjectStorage, {"clone": "/no/such folder", "project": "none"}),
         (PathSizes, {"paths": ["/no/such folder"]}),
         (Immovable, {"paths": ["/no/such folder"]}),
         (LinkedFolders, {"clone": "/no/such folder"}),

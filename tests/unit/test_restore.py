@@ -372,6 +372,64 @@ def test_no_room(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     assert put_back(here, manifest.name), "\n".join(here.said)
 
 
+def fetched(here: LocalHost) -> Path:
+    """A copy of a backup, which the host has not any more."""
+    name = backup.pack(as_host(here), settings(here)).name
+    assert backup._fetch(None, as_host(here), settings(here), f"{here.folder}/copies")  # type: ignore[arg-type]
+    shutil.rmtree(here.folder / "backups")
+    return here.folder / "copies/here" / name
+
+
+def test_nothing_is_sent_without_room_for_the_rest(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = fetched(here)
+    size = sum(path.stat().st_size for path in copy.glob("*.gz"))
+    there: list[int] = [0]
+    monkeypatch.setattr(FreeSpace, "process", lambda *_: Space(size - 1, "/"))
+    monkeypatch.setattr(FolderSizes, "process", lambda *_: there[0])
+    with pytest.raises(
+        StepError, match=r"for what is sent\); free some, or set dify.backup.folder to a larger"
+    ):
+        restore.bring(as_host(here), copy, settings(here).backup.folder)
+    assert not list((here.folder / "backups").rglob("*.gz"))
+    there[0] = 1  # what has arrived needs none
+    restore.bring(as_host(here), copy, settings(here).backup.folder)
+    assert (here.folder / "backups" / copy.name / "manifest.json").exists()
+
+
+def test_what_arrived_of_another_backup_goes(here: LocalHost) -> None:
+    copy = fetched(here)
+    backups = here.folder / "backups"
+    for name in (".coming-20200101T000000Z-1.3.1", f".coming-{copy.name}", "20200102T000000Z-1.3.1"):
+        (backups / name).mkdir(parents=True)
+        (backups / name / "secrets.tar.gz").write_text("some of it")
+    restore.bring(as_host(here), copy, str(backups))
+    assert {path.name for path in backups.iterdir()} == {copy.name, "20200102T000000Z-1.3.1"}
+
+
+def test_a_copy_may_be_renamed(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = fetched(here)
+    renamed = copy.rename(copy.with_name("before the move"))
+    assert put_back(here, str(renamed)), "\n".join(here.said)
+    begun = noted(as_host(here))
+    assert begun
+    assert begun.backup == copy.name
+    for module in (restore, unfinished):
+        monkeypatch.setattr(module, "host", here)
+    here.said.clear()
+    assert list(restore.put_back._inner(dify=settings(here), backup=str(renamed)))
+    assert not any("takes its place" in line for line in here.said)
+    [refused] = restore.put_back._inner(dify=settings(here), backup=str(here.folder))
+    assert "is no backup" in refused.get_raw_value()
+
+
+def test_a_volume_that_is_in_no_folder_is_refused(here: LocalHost) -> None:
+    """As on Docker Desktop, which names a folder of its own machine."""
+    (here.docker / "volumes/docker_es/_data").mkdir(parents=True)
+    (here.docker / "volumes/docker_es/json").write_text('{"Mountpoint": "/no/such/_data"}')
+    with pytest.raises(StepError, match=r"volume docker_es is in no folder of this host .* Docker Desktop"):
+        restore._volume(as_host(here), "docker_es", "docker")
+
+
 def test_places() -> None:
     part = domain.Part
     assert domain.place_of(part("installation", "/opt/dify"), "/srv/dify") == "/srv/dify"

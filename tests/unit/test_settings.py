@@ -258,3 +258,24 @@ def test_group_data_holds_every_setting_with_its_default() -> None:
         assert parse(namespace, shown, where="group_data") == parse(namespace, {}, where="defaults")
         model = type(parse(namespace, {}, where=""))
         assert set(shown) == set(model.model_fields), namespace
+
+
+@pytest.mark.parametrize("entry", ["/data/models", "docker_cache"])
+def test_what_backups_leave_out(entry: str) -> None:
+    assert build(d={"dify": {"backup": {"leave_out": [entry]}}}).dify.backup.leave_out == [entry]
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ("./models", "must be an absolute path on the host, or the name of a Docker volume"),
+        ("", "must be an absolute path on the host, or the name of a Docker volume"),
+        (
+            "/opt/dify/docker/volumes/app",
+            "/opt/dify/docker/volumes/app in folder, which is packed as a whole",
+        ),
+    ],
+)
+def test_what_backups_cannot_leave_out(entry: str, why: str) -> None:
+    [problem] = problems(d={"dify": {"backup": {"leave_out": [entry]}}})
+    assert why in problem

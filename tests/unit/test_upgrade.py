@@ -436,8 +436,7 @@ def refusal(operation: Callable[..., object], **arguments: object) -> str:
     return next((command.get_raw_value() for command in inner), "")
 
 
-@pytest.mark.usefixtures("asked")
-def test_what_is_refused(deployment: Deployment) -> None:
+def test_what_is_refused(asked: LocalHost, deployment: Deployment) -> None:
     def told(version: str, *acknowledged: str) -> str:
         return refusal(upgrade.allowed, wanted=Wanted(deployment, version, acknowledged))
 
@@ -450,6 +449,11 @@ def test_what_is_refused(deployment: Deployment) -> None:
     compose.write_text(compose.read_text() + "# mine\n")
     assert "local-edits: the new release" in told(NEW)
     assert told(NEW, "local-edits") == ""
+    asked.defines(services={"api": {"environment": {"DB_HOST": "pg.corp"}}})
+    assert "external-data: the backup does not hold the database on pg.corp;" in told(NEW, "local-edits")
+    assert told(NEW, "local-edits", "external-data") == ""
+    asked.fail("config")
+    assert "what Dify has mounted cannot be known" in told(NEW, "local-edits")
 
 
 def test_what_is_unfinished_goes_first(

@@ -12,9 +12,11 @@ from provision.domain.upgrades import (
     BEYOND,
     CROSSINGS,
     EDITS,
+    EXTERNAL,
     NAMES,
     crossed,
     edits,
+    external_data,
     migration,
     pin_differs,
     problems,
@@ -143,6 +145,14 @@ def test_edits_of_the_owners_are_not_given_up_unasked() -> None:
         "local-edits: the new release's files take the place of docker/nginx/proxy.conf"
     )
     assert list(edits(["docker/nginx/proxy.conf.template"], [EDITS])) == []
+
+
+def test_data_that_no_backup_holds_is_not_risked_unasked() -> None:
+    assert list(external_data([], [])) == []
+    [refusal] = external_data(["the database on pg.corp", "/data"], [EDITS])
+    assert refusal.startswith("external-data: the backup does not hold the database on pg.corp, /data; the")
+    assert list(external_data(["the database on pg.corp"], [EXTERNAL])) == []
+    assert refusals("1.15.0", "1.16.1", EXTERNAL) == []
 
 
 VERSIONS = st.builds(Version, st.just(1), st.integers(3, 17), st.integers(0, 4))
