@@ -194,6 +194,18 @@ def test_oldest_key_is_the_one() -> None:
     assert dify.apps.api_key("Bot") == "app-old"
 
 
+def test_of_two_keys_of_one_second_it_is_always_the_same() -> None:
+    keys = [{"id": each, "token": f"app-{each}", "created_at": 1} for each in "ba"]
+    data_keys = [{**key, "token": f"dataset-{key['id']}"} for key in keys]
+    for order in (1, -1):
+        routes = Routes({"GET apps": [listed(app(1))], "GET apps/1": [app(1)]})
+        routes.answers["GET apps/1/api-keys"] = [{"data": keys[::order]}]
+        routes.answers["GET datasets/api-keys"] = [{"data": data_keys[::order]}]
+        dify = routes.dify()
+        assert dify.apps.api_key("Bot") == "app-a"
+        assert dify.datasets.keys() == ["dataset-a", "dataset-b"]
+
+
 DEFAULT, PLUGINS = f"GET {W}/default-model", f"GET {W}/plugin/list"
 
 
