@@ -31,8 +31,13 @@ def site(settings: Settings) -> Site:
 def installs(settings: Settings) -> Installs:
     """The plugin daemon's books."""
     store = _store(settings, create=True)
-    silent = settings.since("1.12.1")
-    return Installs(store, settings.install_seconds, settings.verify_signatures, silent)
+    return Installs(
+        store,
+        settings.install_seconds,
+        settings.verify_signatures,
+        silent=settings.since("1.12.1"),
+        modern=settings.since("1.12.0"),
+    )
 
 
 def _daemon(settings: Settings) -> Daemon:
