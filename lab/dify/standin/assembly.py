@@ -9,6 +9,7 @@ from .cache import open_cache
 from .context import Site
 from .daemon.client import Daemon, LocalDaemon, RemoteDaemon
 from .daemon.installs import Installs
+from .daemon.runtimes import Runtimes
 from .settings import Settings
 from .store import MemoryStore, Store
 
@@ -43,7 +44,7 @@ def installs(settings: Settings) -> Installs:
 def _daemon(settings: Settings) -> Daemon:
     if settings.daemon_url:
         return RemoteDaemon(settings.daemon_url, settings.daemon_key)
-    return LocalDaemon(installs(settings))
+    return LocalDaemon(installs(settings), Runtimes(settings.runtime_seconds))
 
 
 def _store(settings: Settings, create: bool) -> Store:
