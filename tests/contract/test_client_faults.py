@@ -15,13 +15,22 @@ import pytest
 from standin_processes import free_port
 from starlette.applications import Starlette
 from starlette.routing import Route
-from test_client_standin import BOT, EMAIL, INIT_PASSWORD, Door, Installation, apply, model_endpoint, serving
+from test_client_standin import (
+    BOT,
+    EMAIL,
+    INIT_PASSWORD,
+    Door,
+    Installation,
+    Starting,
+    apply,
+    model_endpoint,
+    serving,
+)
 
 from lab.dify.standin import api, assembly
 from lab.dify.standin.cache import MemoryCache
 from lab.dify.standin.context import Site
 from lab.dify.standin.daemon.client import LocalDaemon, RemoteDaemon
-from lab.dify.standin.daemon.runtimes import Runtimes
 from lab.dify.standin.settings import Settings
 from provision.dify import DifyError, wait_until_ready
 from provision.dify.resources import PROVIDER, StrayModels
@@ -39,17 +48,17 @@ class Place:
     models: str
 
     @contextmanager
-    def running(self, *, daemon: bool = True, starting: float = 0, **faults: Any) -> Iterator[Installation]:
+    def running(self, *, daemon: bool = True, starting: int = 0, **faults: Any) -> Iterator[Installation]:
         """Dify with these faults of its settings, and its plugin daemon up or down.
 
         Args:
-            starting: seconds until the daemon, which was just restarted, has its plugins running; what Dify
-                kept of them is too old.
+            starting: how often the daemon, which was just restarted, is asked for a plugin before it has any
+                running; what Dify kept of them is too old.
         """
         site = replace(self.site, settings=replace(self.site.settings, **faults))
         if starting:
             assert isinstance(site.daemon, LocalDaemon)
-            restarted = LocalDaemon(site.daemon.installs, Runtimes(starting))
+            restarted = LocalDaemon(site.daemon.installs, Starting(starting))
             site = replace(site, daemon=restarted, cache=MemoryCache())
         if not daemon:
             site = replace(site, daemon=RemoteDaemon(f"http://127.0.0.1:{free_port()}", "key"))
@@ -174,7 +183,7 @@ def test_plugins_that_start_after_their_daemon_are_waited_for(
             raise
 
     monkeypatch.setattr(Transport, "_demand_good", remembering)
-    with place.running(starting=1.0) as there:
+    with place.running(starting=8) as there:
         apply(there.resources(there.dify())[before:])
     assert seen
     assert all(error.startswith(title) and re.search(told, error) for error in seen), seen
@@ -185,12 +194,21 @@ def test_plugins_that_start_after_their_daemon_are_waited_for(
 
 def test_models_that_left_are_found_though_dify_lists_none_yet(place: Place) -> None:
     place.finish()
-    with place.running(starting=0.5) as there:
+    with place.running(starting=5) as there:
         dify = there.dify()
         left = [("text-embedding", "bge"), ("rerank", "reranker")]
         strays = StrayModels(dify, left, prune=True)
         assert dify.providers.unlisted(PROVIDER, left) == left
         assert strays.difference() == "to remove: qwen3-0.6b (llm)"
+
+
+def test_what_a_visitor_is_told_while_plugins_start(place: Place) -> None:
+    place.finish()
+    with place.running(starting=1) as there:
+        dify = there.dify()
+        with pytest.raises(DifyError, match="500 internal_server_error"):
+            dify.service.ask(dify.apps.api_key(BOT), "Are you there?", "provisioner")
+        assert dify.service.ask(dify.apps.api_key(BOT), "Are you there?", "provisioner").text
 
 
 def test_a_locked_account_is_told_and_not_tried_again(place: Place) -> None:
