@@ -33,8 +33,8 @@ dify = {
     # A .difypkg file on this computer to install it from, where Dify reaches no marketplace; signed, unless
     # env switches FORCE_VERIFYING_SIGNATURE off. Its Python packages still come from an index.
     "plugin_package": None,
-    # Whether Dify upgrades model plugins by itself: "disabled", "fix_only" or "latest". A version newer than
-    # the pinned one is left alone.
+    # Whether Dify upgrades model plugins, and with stable_diffusion those of tools, by itself: "disabled",
+    # "fix_only" or "latest". A version newer than the pinned one is left alone.
     "plugin_auto_upgrade": "disabled",
     # Seconds that a plugin's installation may take.
     "plugin_install_timeout": 900,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provision.dify.errors import DifyError
+from provision.dify.reply import oldest_first
 from provision.dify.session import Session
 from provision.dify.transport import Transport
 from provision.domain.wiring.retrieval import MARK
@@ -96,7 +97,6 @@ class Apps:
         reply = self._session.send(
             f"Read the API keys of {app.name}", "GET", f"apps/{app.id}/api-keys", repeatable=True
         )
-        items = sorted(reply.get("data", list), key=lambda item: item.get("created_at") or 0)
         keys = [
             AppKey(
                 str(item["id"]),
@@ -104,7 +104,7 @@ class Apps:
                 int(item.get("created_at") or 0),
                 int(used) if (used := item.get("last_used_at")) else None,
             )
-            for item in items
+            for item in oldest_first(reply.objects("data"))
         ]
         self._transport.hide(*(key.token for key in keys))
         return keys

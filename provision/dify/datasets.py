@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from provision.dify.errors import DifyError
-from provision.dify.reply import Reply
+from provision.dify.reply import Reply, oldest_first
 from provision.dify.session import Session
 from provision.dify.transport import Transport
 from provision.domain.knowledge import SEPARATOR, Document, StoredDocument
@@ -18,6 +19,10 @@ _PAGE = 100
 _KEY_PREFIX = "dataset-"
 # Seconds. Embedding the question and ranking what was found, on a CPU perhaps.
 _SEARCH_TIMEOUT = 120.0
+_TAKEN_ADVICE = (
+    "a dataset of this name exists that the administrator's account cannot see (only the workspace's owner "
+    "sees all): have it renamed in Dify's console, or rename the folder of dify.knowledge"
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,21 @@ class Dataset:
     embedding_model_provider: str | None
     document_count: int
     retrieval: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """How far documents are.
+
+    Args:
+        chunks: that are indexed.
+        known: chunks, by now.
+        finished: nothing more will come.
+    """
+
+    chunks: int = 0
+    known: int = 0
+    finished: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,9 +73,14 @@ class Datasets:
         self._key: str | None = None
 
     def find(self, name: str) -> Dataset | None:
-        """The dataset of exactly this name."""
+        """The dataset of exactly this name.
+
+        A list leaves out what other accounts made for themselves alone, even where the workspace's owner
+        asks, unless for all; whether a name is free is looked up among all of them
+        (``services/dataset_service.py``, 1.3.1 to 1.16.1).
+        """
         step = f"Find the dataset {name}"
-        query = {"page": "1", "limit": str(_PAGE), "keyword": name}
+        query = {"page": "1", "limit": str(_PAGE), "keyword": name, "include_all": "true"}
         for page in self._pages(step, "datasets", query):
             for item in page.get("data", list):
                 if item.get("name") == name:
@@ -90,7 +115,12 @@ class Datasets:
             "indexing_technique": "high_quality",
             "permission": "only_me",
         }
-        self._session.send(step, "POST", "datasets", body=body)
+        try:
+            self._session.send(step, "POST", "datasets", body=body)
+        except DifyError as error:
+            if error.status == HTTPStatus.CONFLICT:
+                raise error.advised(_TAKEN_ADVICE) from None
+            raise
         return self.require(name)
 
     def change(self, step: str, dataset: Dataset, settings: Mapping[str, Any]) -> None:
@@ -103,8 +133,8 @@ class Datasets:
         reply = self._session.send(
             "Read the API keys of datasets", "GET", "datasets/api-keys", repeatable=True
         )
-        items = sorted(reply.get("data", list), key=lambda item: item.get("created_at") or 0)
-        keys = [token for item in items if (token := str(item["token"])).startswith(_KEY_PREFIX)]
+        tokens = [str(item["token"]) for item in oldest_first(reply.objects("data"))]
+        keys = [token for token in tokens if token.startswith(_KEY_PREFIX)]
         self._transport.hide(*keys)
         return keys
 
@@ -155,12 +185,15 @@ class Datasets:
         path = f"{dataset.id}/document/create-by-text"
         return self._service(step, "POST", path, body=body).get("batch", str)
 
-    def indexed(self, step: str, dataset: Dataset, batch: str) -> tuple[int, int]:
-        """Chunks of a batch that are indexed, and all that are known by now."""
+    def indexed(self, step: str, dataset: Dataset, batch: str) -> Indexed:
+        """How far a batch is."""
         path = f"{dataset.id}/documents/{batch}/indexing-status"
-        items = self._service(step, "GET", path, repeatable=True).get("data", list)
-        done = sum(int(item.get("completed_segments") or 0) for item in items)
-        return done, sum(int(item.get("total_segments") or 0) for item in items)
+        items = self._service(step, "GET", path, repeatable=True).objects("data")
+        return Indexed(
+            sum(int(item.get("completed_segments") or 0) for item in items),
+            sum(int(item.get("total_segments") or 0) for item in items),
+            all(item.get("indexing_status") == "completed" for item in items),
+        )
 
     def indexed_of(self, step: str, dataset: Dataset, document: StoredDocument) -> int:
         """Chunks of a document that are indexed, whoever sent it."""

@@ -13,6 +13,12 @@ from provision.dify.errors import DifyError
 T = TypeVar("T")
 
 
+def oldest_first(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What has ``created_at``, in whole seconds, and ``id``: always in the same order, which Dify's lists of
+    keys are not (``controllers/console/apikey.py``)."""
+    return sorted(items, key=lambda item: (item.get("created_at") or 0, str(item["id"])))
+
+
 class Reply:
     """A good answer. Its readers, and the objects in it, raise `DifyError` when it has another shape than
     expected: a `KeyError` would end the run for every host."""

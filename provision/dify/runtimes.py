@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
+from provision.dify.client import Dify
 from provision.dify.errors import DifyError
+from provision.dify.reply import Reply
 from provision.dify.transport import Transport
 
 T = TypeVar("T")
+# Type and name of each.
+Models = Collection[tuple[str, str]]
 
 # How the daemon says that a plugin does not run (yet).
 _MISSING = ("no available node", "plugin runtime not found")
 _PAUSE = 5.0
 _PATIENCE = 180.0
+# Seconds for an answer that says nothing, so that it may have any other reason.
+_UNEXPLAINED_PATIENCE = 60.0
+# How Dify refuses a model that is not on its list, for a chatbot and for a default.
+_UNLISTED = re.compile(r"must be in the specified model list|Model .* does not exist\.")
+_STOPPED_ADVICE = "see docker compose logs plugin_daemon, and run again"
 
 
 def is_missing(error: DifyError) -> bool:
@@ -45,3 +55,63 @@ def when_running(
             if not starting(error) or transport.clock() >= deadline:
                 raise
         transport.sleep(_PAUSE)
+
+
+def when_accepted(transport: Transport, attempt: Callable[[], T]) -> T:
+    """Repeat a write that Dify asks a plugin about, until the plugin runs.
+
+    Dify mostly keeps to itself that it does not: the daemon's words become
+    ``PluginDaemonInternalServerError`` (``core/plugin/impl/base.py``), which nobody catches who saves a
+    model's credential (``controllers/console/workspace/models.py``), up to 1.6.0 a tool's, and up to 1.16.0
+    makes an app (``services/app_service.py``). So the answer is "500 unknown" (``libs/external_api.py``).
+
+    Args:
+        attempt: reads anew what there is, and writes only what is missing: after such an answer something may
+            have been written.
+
+    Raises:
+        DifyError: see `when_running`.
+    """
+    return when_running(
+        transport,
+        lambda: when_running(transport, attempt),
+        starting=_is_unexplained,
+        patience=_UNEXPLAINED_PATIENCE,
+    )
+
+
+def _is_unexplained(error: DifyError) -> bool:
+    return error.status == 500 and error.code == "unknown"
+
+
+def when_listed(dify: Dify, step: str, provider: str, models: Models, attempt: Callable[[], Reply]) -> Reply:
+    """Send a write again that Dify refused for want of one of these models, once its list has them.
+
+    Args:
+        provider: of the models, in three parts.
+
+    Raises:
+        DifyError: another failure; see also `wait_until_listed`.
+    """
+    try:
+        return attempt()
+    except DifyError as error:
+        if not error.is_bad_request or not _UNLISTED.search(error.problem):
+            raise
+    wait_until_listed(dify, step, provider, models)
+    return attempt()
+
+
+def wait_until_listed(dify: Dify, step: str, provider: str, models: Models) -> None:
+    """Wait until Dify's list of models has those of these that are connected.
+
+    Raises:
+        DifyError: it has not after all that time, so the plugin does not run.
+    """
+    deadline = dify.transport.clock() + _PATIENCE
+    while unlisted := dify.providers.unlisted(provider, models):
+        if dify.transport.clock() >= deadline:
+            names = ", ".join(f"{model} ({model_type})" for model_type, model in unlisted)
+            problem = f"the plugin of {provider} does not run: Dify has a credential of {names} and no model"
+            raise DifyError(step, problem, _STOPPED_ADVICE)
+        dify.transport.sleep(_PAUSE)

@@ -53,7 +53,7 @@ def lines(recording: list[Line]) -> list[Line]:
     settled = {**detail, "description": f"knowledge/{NAME} ({MARK})", "retrieval_model_dict": wanted}
 
     empty = named(recording, "datasets (empty)")
-    query = httpx.QueryParams({"page": "1", "limit": "100", "keyword": NAME})
+    query = httpx.QueryParams({"page": "1", "limit": "100", "keyword": NAME, "include_all": "true"})
     lists = [answered(empty, {**body(empty), "data": items}) for items in ([], [fresh], [settled], [settled])]
     made = named(recording, "dataset create (console, uses default embedding)")
     change = patched(recording) or answered(made, settled)
@@ -151,7 +151,7 @@ def test_a_taken_name_is_told(recording: list[Line]) -> None:
         named(recording, "dataset create: duplicate name (console)"), "POST", "console/api/datasets"
     )
     dify = Replay([*lines(recording)[:2], taken]).dify(f"taken {id(recording)}")
-    with pytest.raises(DifyError, match="409 dataset_name_duplicate"):
+    with pytest.raises(DifyError, match=r"409 dataset_name_duplicate: .* → .*cannot see.*rename the folder"):
         dify.datasets.create("Make it", NAME, "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,17 +10,31 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from standin_processes import free_port
 from starlette.applications import Starlette
 from starlette.routing import Route
-from test_client_standin import BOT, EMAIL, INIT_PASSWORD, Door, Installation, apply, model_endpoint, serving
+from test_client_standin import (
+    BOT,
+    EMAIL,
+    INIT_PASSWORD,
+    Door,
+    Installation,
+    Starting,
+    apply,
+    model_endpoint,
+    serving,
+)
 
 from lab.dify.standin import api, assembly
+from lab.dify.standin.cache import MemoryCache
 from lab.dify.standin.context import Site
-from lab.dify.standin.daemon.client import RemoteDaemon
+from lab.dify.standin.daemon.client import LocalDaemon, RemoteDaemon
 from lab.dify.standin.settings import Settings
 from provision.dify import DifyError, wait_until_ready
+from provision.dify.resources import PROVIDER, StrayModels
+from provision.dify.transport import Transport
 
 VERSIONS = ("1.3.1", "1.16.1")
 ENOUGH = 120.0  # of the seconds that `faster` makes shorter
@@ -33,9 +48,18 @@ class Place:
     models: str
 
     @contextmanager
-    def running(self, *, daemon: bool = True, **faults: Any) -> Iterator[Installation]:
-        """Dify with these faults of its settings, and its plugin daemon up or down."""
+    def running(self, *, daemon: bool = True, starting: int = 0, **faults: Any) -> Iterator[Installation]:
+        """Dify with these faults of its settings, and its plugin daemon up or down.
+
+        Args:
+            starting: how often the daemon, which was just restarted, is asked for a plugin before it has any
+                running; what Dify kept of them is too old.
+        """
         site = replace(self.site, settings=replace(self.site.settings, **faults))
+        if starting:
+            assert isinstance(site.daemon, LocalDaemon)
+            restarted = LocalDaemon(site.daemon.installs, Starting(starting))
+            site = replace(site, daemon=restarted, cache=MemoryCache())
         if not daemon:
             site = replace(site, daemon=RemoteDaemon(f"http://127.0.0.1:{free_port()}", "key"))
         door = Door(api.app(site))
@@ -131,6 +155,60 @@ def test_a_plugin_daemon_that_is_down_is_told_and_changes_nothing(place: Place) 
                     ask()
         assert there.door.writes == []
     place.finish()
+
+
+# Where the resources are cut that a restart of the plugin daemon comes between: before the first one that has
+# the plugin asked. What that one is told while the plugin does not run is another thing in each.
+RESTARTS = [
+    (3, "Connect the llm model", "500 unknown: Internal Server Error"),
+    (6, "Set the default models", "400 invalid_param: Model qwen3-0.6b does not exist."),
+    (7, "Publish the chatbot", "500 unknown|must be in the specified model list"),
+]
+
+
+@pytest.mark.parametrize(("before", "title", "told"), RESTARTS)
+def test_plugins_that_start_after_their_daemon_are_waited_for(
+    place: Place, before: int, title: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with place.running() as there:
+        apply(there.resources(there.dify())[:before])
+    seen: list[str] = []
+    demand_good = Transport._demand_good
+
+    def remembering(self: Transport, step: str, request: str, response: httpx.Response) -> None:
+        try:
+            demand_good(self, step, request, response)
+        except DifyError as error:
+            seen.append(str(error))
+            raise
+
+    monkeypatch.setattr(Transport, "_demand_good", remembering)
+    with place.running(starting=8) as there:
+        apply(there.resources(there.dify())[before:])
+    assert seen
+    assert all(error.startswith(title) and re.search(told, error) for error in seen), seen
+    assert len(place.site.store.all("credential")) == len(place.site.store.all("model")) == 3
+    assert len(place.site.store.all("app")) == 1
+    place.finish()
+
+
+def test_models_that_left_are_found_though_dify_lists_none_yet(place: Place) -> None:
+    place.finish()
+    with place.running(starting=5) as there:
+        dify = there.dify()
+        left = [("text-embedding", "bge"), ("rerank", "reranker")]
+        strays = StrayModels(dify, left, prune=True)
+        assert dify.providers.unlisted(PROVIDER, left) == left
+        assert strays.difference() == "to remove: qwen3-0.6b (llm)"
+
+
+def test_what_a_visitor_is_told_while_plugins_start(place: Place) -> None:
+    place.finish()
+    with place.running(starting=1) as there:
+        dify = there.dify()
+        with pytest.raises(DifyError, match="500 internal_server_error"):
+            dify.service.ask(dify.apps.api_key(BOT), "Are you there?", "provisioner")
+        assert dify.service.ask(dify.apps.api_key(BOT), "Are you there?", "provisioner").text
 
 
 def test_a_locked_account_is_told_and_not_tried_again(place: Place) -> None:

@@ -156,6 +156,34 @@ def test_a_dataset_of_somebody_else_is_not_taken_over(installation: Installation
     assert knowledge(dify).difference() is None
 
 
+@pytest.mark.parametrize("version", ["1.3.1", "1.16.1"])
+def test_a_dataset_that_another_account_keeps_for_itself_is_found(tmp_path: Path, version: str) -> None:
+    site = assembly.site(Settings(version, storage=str(tmp_path), install_seconds=0.1, index_seconds=0.1))
+    models = Models()
+    endpoint = Starlette(routes=[Route("/v1/{task:path}", models.answer, methods=["POST"])])
+    door = Door(api.app(site))
+    with serving(endpoint) as models_url, serving(door) as url:
+        there = Installation(url, models_url, door, models)
+        dify = there.dify()
+        apply([*there.wiring(dify), DatasetKey(dify)])
+        theirs = dify.datasets.create("By hand", "handbook", "The marketing team's")
+        row = site.store.get("dataset", theirs.id) or {}
+        site.store.put("dataset", theirs.id, row | {"created_by": "somebody else"})
+        for ask in (knowledge(dify).difference, knowledge(dify).apply):
+            with pytest.raises(DifyError, match=rf"{theirs.id}\) was made by hand"):
+                ask()
+        site.store.put("dataset", theirs.id, row | {"created_by": "somebody else", "description": MARK})
+        knowledge(dify).apply()
+        assert knowledge(dify).difference() is None
+
+        # An administrator who is not the owner is shown nothing of it.
+        site.store.put("dataset", theirs.id, row | {"created_by": "somebody else"})
+        site.store.put("setup", "only", (site.setup_row() or {}) | {"account_id": "somebody else"})
+        assert dify.datasets.find("handbook") is None
+        with pytest.raises(DifyError, match=r"409 dataset_name_duplicate: .* → .*account cannot see"):
+            knowledge(dify).apply()
+
+
 def test_a_refusing_model_is_told_and_the_next_run_finishes(installation: Installation) -> None:
     dify = installation.dify()
     installation.models.embedding_fails = True

@@ -13,9 +13,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from test_client_standin import Door, serving
+from test_client_standin import Door, Starting, serving
 
 from lab.dify.standin import VERSION, api, assembly
+from lab.dify.standin.daemon.client import LocalDaemon
 from lab.dify.standin.settings import OFFERED, Settings
 from provision.dify import Dify, DifyError
 from provision.dify.resources import AdminAccount, Plugin, ToolCredential
@@ -34,8 +35,8 @@ async def models(_: Request) -> JSONResponse:
 class There:
     """A stand-in with the plugin, and a service that it can reach."""
 
-    def __init__(self, url: str, service: str, door: Door) -> None:
-        self.url, self.service, self.door = url, service, door
+    def __init__(self, url: str, service: str, door: Door, daemon: LocalDaemon) -> None:
+        self.url, self.service, self.door, self.daemon = url, service, door, daemon
 
     def dify(self) -> Dify:
         http = httpx.Client(base_url=self.url, trust_env=False)
@@ -55,10 +56,12 @@ class There:
 def there(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[There]:
     offered = (OFFERED, OFFER)
     settings = Settings(request.param, storage=str(tmp_path), install_seconds=0.1, offered=offered)
-    door = Door(api.app(assembly.site(settings)))
+    site = assembly.site(settings)
+    assert isinstance(site.daemon, LocalDaemon)
+    door = Door(api.app(site))
     service = Starlette(routes=[Route("/sdapi/v1/sd-models", models)])
     with serving(service) as service_url, serving(door) as url:
-        found = There(url, service_url, door)
+        found = There(url, service_url, door, site.daemon)
         dify = found.dify()
         AdminAccount(dify, "admin@example.com", "Admin", "Canary-Passw0rd").apply()
         Plugin(dify, PLUGIN).apply()
@@ -107,3 +110,30 @@ def test_before_1_7_0_there_is_one_form(there: There) -> None:
     shown = there.dify().console.send("Read", "GET", f"{PATH.removeprefix('/console/api/')}/credentials").body
     assert shown == {"base_url": shown["base_url"], "model": "v1-5-pruned"}
     assert there.service not in shown["base_url"]
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [
+        ("1.3.1", "500 unknown: Internal Server Error"),
+        ("1.6.0", "500 unknown: Internal Server Error"),
+        ("1.7.0", "400 invalid_param: PluginDaemonInternalServerError: no available node"),
+        (VERSION, "400 invalid_param: PluginDaemonInternalServerError: no available node"),
+    ],
+    indirect=["there"],
+)
+def test_a_plugin_that_is_starting_is_waited_for(there: There, told: str) -> None:
+    """Dify tells of it since 1.7.0 only."""
+    there.daemon.runtimes = Starting(3)
+    tool = there.tool()
+    last = "update" if told.startswith("500") else "add"
+    path = f"{PATH.removeprefix('/console/api/')}/{last}"
+    sent = {"credentials": dict(tool.credentials), "type": "api-key", "name": "mine"}
+    with pytest.raises(DifyError, match=told):
+        there.dify().console.send("By hand", "POST", path, body=sent)
+    tool.apply()
+    assert tool.difference() is None
+    assert len(there.writes()) == 4, "refused three times, the first time by hand"
+    before = there.writes()
+    tool.apply()
+    assert there.writes() == before

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import requests
+from test_client_standin import serving
 
 from lab.dify.standin import form, prompts, tokens
-from lab.dify.standin.daemon import installs, models, packages
-from lab.dify.standin.daemon.failures import DaemonError
+from lab.dify.standin.daemon import http, installs, models, packages
+from lab.dify.standin.daemon.client import Daemon, LocalDaemon, RemoteDaemon
+from lab.dify.standin.daemon.failures import INTERNAL, DaemonError
 from lab.dify.standin.daemon.installs import Installs
 from lab.dify.standin.daemon.models import Invocation
+from lab.dify.standin.daemon.runtimes import Runtimes
 from lab.dify.standin.store import MemoryStore
 
 LLM = {"endpoint_url": "http://models.example.com:8001/v1/", "mode": "chat", "context_size": "1024"}
@@ -169,3 +173,25 @@ def test_tokens_of_another_key_or_of_yesterday_are_no_good() -> None:
     assert tokens.verify("key", tokens.issue("other", {"sub": "me"})) is None
     assert tokens.verify("key", tokens.issue("key", {"sub": "me", "exp": 1})) is None
     assert tokens.verify("key", "nonsense") is None
+
+
+def test_a_daemon_that_has_just_started_has_no_plugin_running() -> None:
+    """Its books are open already, behind HTTP as in one process."""
+    books, starting = Installs(MemoryStore(), seconds=3, verify=True), Runtimes(60)
+    chat = Invocation("m", {}, [], {}, [], stream=False, user="")
+    with serving(http.app(books, starting, "key")) as url:
+        daemons: list[Daemon] = [LocalDaemon(books, starting), RemoteDaemon(url, "key")]
+        for daemon in daemons:
+            assert daemon.listed("t") == []
+            asked: list[Callable[[], Any]] = [
+                partial(daemon.validate, "t", "llm", "m", {}),
+                partial(daemon.validate_tool, "t", {}),
+                partial(daemon.schema, "t", "llm", "m", {}),
+                partial(daemon.embed, "t", "m", {}, ["x"]),
+                partial(daemon.rerank, "t", "m", {}, "x", ["x"]),
+                lambda daemon=daemon: list(daemon.invoke("t", chat)),
+            ]
+            for ask in asked:
+                with pytest.raises(DaemonError, match="no available node, plugin runtime not found") as told:
+                    ask()
+                assert told.value.kind == INTERNAL

@@ -31,7 +31,14 @@ def test_upgrade_is_followed_to_its_end() -> None:
 @pytest.mark.parametrize(
     ("states", "told"),
     [
-        ([task("failed", "failed to install dependencies")], "failed to install dependencies"),
+        (
+            [task("failed", "failed to install dependencies")],
+            "failed to install dependencies .*PIP_MIRROR_URL",
+        ),
+        (
+            [task("failed", "failed to find requirements.txt: stat /app/p/requirements.txt: no such file")],
+            "no such file → Dify before 1.12.0 wants a requirements.txt in the package",
+        ),
         ([task("running", "starting")], "still running: starting after 900 s"),
         ([task("success")], "the installation ended, but the plugin a/b is not installed"),
         ([(500, {"code": "unknown", "message": "Internal Server Error"})], "the installation ended, but"),

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 
 from . import api, assembly, indexing, migration, small, web
 from .daemon import http
+from .daemon.runtimes import Runtimes
 from .settings import read
 
 PORTS = {
@@ -73,7 +74,8 @@ def _worker() -> Callable[[], None]:
 
 def _plugin_daemon() -> Starlette:
     settings = read(os.environ)
-    return http.app(assembly.installs(settings), settings.daemon_key)
+    runtimes = Runtimes(settings.runtime_seconds)
+    return http.app(assembly.installs(settings), runtimes, settings.daemon_key)
 
 
 main()

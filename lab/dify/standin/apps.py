@@ -180,7 +180,10 @@ def _default_model(site: Site) -> dict[str, Any]:
     entry = model_store.current(site, "llm", chosen["model"]) if chosen else None
     if chosen is None or entry is None:
         return dict(PLACEHOLDER)
-    mode = models.properties("llm", entry["values"])["mode"]
+    said = models.schema(site, entry)
+    if said is None and not site.settings.since("1.16.1"):
+        raise unknown_failure()  # ``AppService.create_app``
+    mode = said["mode"] if said else PLACEHOLDER["mode"]
     return {"provider": chosen["provider"], "name": chosen["model"], "mode": mode, "completion_params": {}}
 
 

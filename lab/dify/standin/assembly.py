@@ -9,6 +9,7 @@ from .cache import open_cache
 from .context import Site
 from .daemon.client import Daemon, LocalDaemon, RemoteDaemon
 from .daemon.installs import Installs
+from .daemon.runtimes import Runtimes
 from .settings import Settings
 from .store import MemoryStore, Store
 
@@ -31,14 +32,19 @@ def site(settings: Settings) -> Site:
 def installs(settings: Settings) -> Installs:
     """The plugin daemon's books."""
     store = _store(settings, create=True)
-    silent = settings.since("1.12.1")
-    return Installs(store, settings.install_seconds, settings.verify_signatures, silent)
+    return Installs(
+        store,
+        settings.install_seconds,
+        settings.verify_signatures,
+        silent=settings.since("1.12.1"),
+        modern=settings.since("1.12.0"),
+    )
 
 
 def _daemon(settings: Settings) -> Daemon:
     if settings.daemon_url:
         return RemoteDaemon(settings.daemon_url, settings.daemon_key)
-    return LocalDaemon(installs(settings))
+    return LocalDaemon(installs(settings), Runtimes(settings.runtime_seconds))
 
 
 def _store(settings: Settings, create: bool) -> Store:

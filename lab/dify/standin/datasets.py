@@ -33,14 +33,24 @@ LIST = (Field("page", int, required=False), Field("limit", int, required=False))
 
 
 def page(site: Site, call: Call) -> tuple[dict[str, Any], list[Document]]:
-    """The envelope of a list and what belongs into it."""
+    """The envelope of a list and what belongs into it: all only for the owner, and only if he asks for all
+    (``DatasetService.get_datasets``, tags 1.3.1 to 1.16.1).
+    """
     given = check("DatasetListQuery", call.query, LIST)
     number, limit = given.get("page", 1), min(given.get("limit", 20), 100)
     found = dataset_store.datasets(site, call.query.get("keyword", ""))
+    owner = str((site.setup_row() or {}).get("account_id"))
+    if call.account["id"] != owner or call.query.get("include_all", "").lower() != "true":
+        found = [each for each in found if _is_open_to(call.account, each)]
     shown = found[(number - 1) * limit : number * limit]
     # Full pages claim that there are more.
     more = len(shown) == limit
     return {"data": [], "has_more": more, "limit": limit, "total": len(found), "page": number}, shown
+
+
+def _is_open_to(account: Document, found: Document) -> bool:
+    mine = found["permission"] == "only_me" and found["created_by"] == account["id"]
+    return mine or found["permission"] == "all_team_members"
 
 
 def make(site: Site, given: dict[str, Any], account: Document) -> Document:

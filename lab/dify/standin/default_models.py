@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from . import model_store, provider
+from . import models, provider
 from .call import Call, result
 from .context import Site
 from .credentials import TYPES
@@ -36,8 +36,7 @@ def effective(site: Site, model_type: str) -> Document | None:
     except (DaemonUnreachableError, DaemonError):
         return None
     stored = site.store.get("default_model", model_type)
-    listed = model_store.models(site, model_type)
-    if stored is None and listed:
+    if stored is None and (listed := models.available(site, model_type)):
         stored = {"model": listed[0]["model"], "provider": provider.PROVIDER}
         site.store.put("default_model", model_type, stored)
     return stored
@@ -53,7 +52,8 @@ def change(site: Site, call: Call) -> Response:
         if "/" not in setting["provider"] and not site.settings.since("1.9.0"):
             raise invalid_param(f"Provider {setting['provider']} does not exist.")
         name = provider.require(site, setting["provider"])
-        if model_store.model(site, setting["model_type"], setting.get("model", "")) is None:
+        listed = models.available(site, setting["model_type"])
+        if not any(each["model"] == setting.get("model") for each in listed):
             raise invalid_param(f"Model {setting.get('model')} does not exist.")
         chosen = {"model": setting["model"], "provider": name}
         site.store.put("default_model", setting["model_type"], chosen)

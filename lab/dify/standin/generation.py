@@ -15,7 +15,7 @@ from typing import Any
 from . import conversations, model_config, model_store, models, prompts, provider, searching
 from .call import now
 from .context import Site
-from .daemon.failures import DaemonError, DaemonUnreachableError
+from .daemon.failures import INTERNAL, DaemonError, DaemonUnreachableError
 from .daemon.models import Invocation
 from .errors import ApiError, DaemonGoneError, error, invalid_param, server_failure
 from .store import Document
@@ -77,7 +77,10 @@ def prepare(site: Site, question: Question) -> Turn:
     )
     parameters = dict(config["model"]["completion_params"])
     stop = parameters.pop("stop", [])
-    context = models.properties("llm", values)["context_size"] if site.settings.counts_tokens else None
+    said = models.schema(site, {"model_type": "llm", "model": name})
+    if said is None:  # ``core/app/app_config/easy_ui_based_app/model_config/converter.py``
+        raise server_failure()
+    context = said["context_size"] if site.settings.counts_tokens else None
     room = None if context is None else context - int(parameters.get("max_tokens") or 0)
     history = conversations.turns(site, conversation["id"])
     found = searching.for_app(site, config, question.query)
@@ -111,6 +114,8 @@ def pieces(site: Site, turn: Turn) -> Iterator[str]:
             else:
                 turn.usage = piece["usage"]
     except DaemonError as failure:
+        if failure.kind == INTERNAL:
+            raise server_failure() from failure
         raise error(400, "completion_request_error", failure.message) from failure
     except DaemonUnreachableError as gone:
         raise server_failure() from gone

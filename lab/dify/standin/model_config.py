@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import model_store, models, provider
+from . import models, provider
 from .context import Site
 from .errors import invalid_param
 
@@ -89,12 +89,13 @@ def _model(site: Site, given: dict[str, Any]) -> dict[str, Any]:
         raise invalid_param(f"model.provider is required and must be in {known}")
     if "name" not in model:
         raise invalid_param("model.name is required")
-    entry = model_store.current(site, "llm", model["name"])
+    listed = (each for each in models.available(site, "llm") if each["model"] == model["name"])
+    entry = next(listed, None)
     if entry is None:
         raise invalid_param("model.name must be in the specified model list")
     if "completion_params" not in model:
         raise invalid_param("model.completion_params is required")
-    mode = models.properties("llm", entry["values"])["mode"]
+    mode = (models.schema(site, entry) or {})["mode"]
     return {
         **model,
         "provider": name,

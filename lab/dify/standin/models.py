@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -10,6 +12,7 @@ from . import form, model_store, provider
 from .call import Call, no_content, result
 from .context import Site
 from .credentials import MODEL, PREFIX, TYPES
+from .daemon.failures import DaemonError, DaemonUnreachableError
 from .daemon_calls import management
 from .errors import invalid_param
 from .payload import Field, check
@@ -17,6 +20,7 @@ from .session import signed_in
 from .store import Document
 
 DEFAULT_MAX_TOKENS = 512
+SCHEMA_SECONDS = 3600
 
 
 def providers(site: Site, call: Call) -> Response:
@@ -33,7 +37,7 @@ def listed(site: Site, call: Call) -> Response:
     with management():
         there = call.path["provider"] in provider.installed(site)
     kinds = provider.MODEL_TYPES if there else ()
-    found = [entry for kind in kinds for entry in model_store.models(site, kind)]
+    found = [entry for kind in kinds for entry in available(site, kind)]
     whose = provider.summary(site)
     return JSONResponse({"data": [{**describe(site, entry), "provider": whose} for entry in found]})
 
@@ -42,7 +46,7 @@ def by_type(site: Site, call: Call) -> Response:
     """What the model pickers show for one type."""
     with management():
         there = provider.installed(site)
-    found = [describe(site, entry) for entry in model_store.models(site, call.path["model_type"])]
+    found = [describe(site, entry) for entry in available(site, call.path["model_type"])]
     if not there or not found:
         return JSONResponse({"data": []})
     whose = provider.summary(site)
@@ -95,6 +99,33 @@ def parameter_rules(site: Site, call: Call) -> Response:
     )
 
 
+def available(site: Site, model_type: str) -> list[Document]:
+    """The models of a type on the list, without those that the plugin gives no schema of.
+
+    These are left out without a word (``core/entities/provider_configuration.py``, 1.3.1 to 1.16.1).
+    """
+    return [entry for entry in model_store.models(site, model_type) if schema(site, entry) is not None]
+
+
+def schema(site: Site, entry: Document) -> dict[str, Any] | None:
+    """What the plugin says of a model, None when it cannot; kept for an hour since 1.12.0
+    (``PLUGIN_MODEL_SCHEMA_CACHE_TTL``)."""
+    model_type, name = entry["model_type"], entry["model"]
+    found = model_store.current(site, model_type, name)
+    values = found["values"] if found else {}
+    asked = json.dumps([site.tenant_id(), model_type, name, values], sort_keys=True)
+    key = f"model_schema:{hashlib.sha256(asked.encode()).hexdigest()}"
+    cached = site.cache.get(key) if site.settings.since("1.12.0") else None
+    if cached is None:
+        try:
+            cached = json.dumps(site.daemon.schema(site.tenant_id(), model_type, name, values))
+        except (DaemonError, DaemonUnreachableError):
+            return None
+        site.cache.set(key, cached, SCHEMA_SECONDS)
+    said: dict[str, Any] = json.loads(cached)
+    return said
+
+
 def describe(site: Site, entry: Document) -> dict[str, Any]:
     """A model on the list."""
     found = model_store.current(site, entry["model_type"], entry["model"])
@@ -104,21 +135,12 @@ def describe(site: Site, entry: Document) -> dict[str, Any]:
         "model_type": entry["model_type"],
         "features": [] if entry["model_type"] == "llm" else None,
         "fetch_from": "customizable-model",
-        "model_properties": properties(entry["model_type"], found["values"] if found else {}),
+        "model_properties": schema(site, entry),
         "deprecated": False,
         "status": "active" if found else "credential-removed",
         "load_balancing_enabled": False,
         "has_invalid_load_balancing_configs": False,
     }
-
-
-def properties(model_type: str, values: dict[str, str]) -> dict[str, Any]:
-    """What the plugin derives from credentials (it always says one chunk, whatever ``max_chunks`` is)."""
-    if model_type == "llm":
-        return {"context_size": int(values.get("context_size", 4096)), "mode": values.get("mode", "chat")}
-    if model_type == "text-embedding":
-        return {"context_size": int(values.get("context_size", 512)), "max_chunks": 1}
-    return {}
 
 
 def _provider(site: Site) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from . import dataset_shapes, dataset_store, model_store
 from .context import Site
-from .daemon.failures import DaemonError, DaemonUnreachableError
+from .daemon.failures import INTERNAL, DaemonError, DaemonUnreachableError
 from .errors import ApiError, error, invalid_param
 from .store import Document
 
@@ -97,7 +97,7 @@ def _embedded(site: Site, model: str, text: str) -> list[float]:
     try:
         return site.daemon.embed(site.tenant_id(), model, values, [text])[0]
     except (DaemonError, DaemonUnreachableError) as failure:
-        raise invalid_param(str(failure)) from failure
+        raise _refused(failure) from failure
 
 
 def _ranked(site: Site, query: str, found: list[Found], wanted: dict[str, Any]) -> list[Found]:
@@ -107,12 +107,19 @@ def _ranked(site: Site, query: str, found: list[Found], wanted: dict[str, Any]) 
     try:
         ranks = site.daemon.rerank(site.tenant_id(), model, values, query, texts)
     except (DaemonError, DaemonUnreachableError) as failure:
-        raise invalid_param(str(failure)) from failure
+        raise _refused(failure) from failure
     ranked = [
         Found(found[index].chunk, found[index].document, found[index].dataset, score)
         for index, score in ranks
     ]
     return sorted(ranked, key=lambda each: each.score, reverse=True)
+
+
+def _refused(failure: DaemonError | DaemonUnreachableError) -> ApiError:
+    """``HitTestingService``'s words (``controllers/console/datasets/hit_testing_base.py``)."""
+    if isinstance(failure, DaemonError) and failure.kind == INTERNAL:
+        return error(500, "internal_server_error", f"{failure.kind}: {failure.message}")
+    return invalid_param(str(failure))
 
 
 def _credentials(site: Site, model_type: str, model: str) -> dict[str, str]:

@@ -68,6 +68,7 @@ class Settings:
     migrating_elsewhere_seconds: float = 0.0
     migration_seconds: float = 2.0
     failing_migrations: tuple[str, ...] = ()
+    runtime_seconds: float = 0.0
     expired_tasks: bool = False
     lost_writes: str = ""
 
@@ -95,9 +96,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     takes to become this one's.
 
     Trouble (see `standin.faults`): ``STANDIN_BAD_GATEWAY_SECONDS``, ``STANDIN_WITHOUT_TABLES_SECONDS`` and
-    ``STANDIN_MIGRATING_ELSEWHERE_SECONDS`` from the start on; ``STANDIN_FAILING_MIGRATIONS``, the versions
-    whose migration fails, separated by commas; ``STANDIN_EXPIRED_TASKS=true``, every task of an installation
-    is gone at once; ``STANDIN_LOST_WRITES``, a pattern of paths whose writes succeed and do nothing.
+    ``STANDIN_MIGRATING_ELSEWHERE_SECONDS`` from the start on; ``STANDIN_RUNTIME_SECONDS``, how long after its
+    start the plugin daemon has no plugin running; ``STANDIN_FAILING_MIGRATIONS``, the versions whose
+    migration fails, separated by commas; ``STANDIN_EXPIRED_TASKS=true``, every task of an installation is
+    gone at once; ``STANDIN_LOST_WRITES``, a pattern of paths whose writes succeed and do nothing.
 
     Raises:
         ValueError: a number is none.
@@ -134,6 +136,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         migrating_elsewhere_seconds=float(get("STANDIN_MIGRATING_ELSEWHERE_SECONDS") or 0),
         migration_seconds=float(get("STANDIN_MIGRATION_SECONDS") or 2),
         failing_migrations=_listed(get("STANDIN_FAILING_MIGRATIONS", "")),
+        runtime_seconds=float(get("STANDIN_RUNTIME_SECONDS") or 0),
         expired_tasks=_true(get("STANDIN_EXPIRED_TASKS", "")),
         lost_writes=get("STANDIN_LOST_WRITES", ""),
     )

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from .call import Call, result
 from .context import Site, Table
+from .daemon.failures import INTERNAL, DaemonError
 from .daemon_calls import management, validation
 from .errors import invalid_param
 from .payload import Field, check
@@ -99,7 +100,13 @@ def _demand_plugin(site: Site) -> None:
 def _accepted(site: Site, given: dict[str, Any]) -> dict[str, str]:
     values = {name: str(given.get(name) or "") for name in FORM}
     with validation():
-        site.daemon.validate_tool(site.tenant_id(), values)
+        try:
+            site.daemon.validate_tool(site.tenant_id(), values)
+        except DaemonError as failure:
+            # Since 1.7.0 whatever happens is told; before only what the tool itself says.
+            if failure.kind == INTERNAL and site.settings.since("1.7.0"):
+                raise invalid_param(f"{failure.kind}: {failure.message}") from failure
+            raise
     return values
 
 

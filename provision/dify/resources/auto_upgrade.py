@@ -24,7 +24,8 @@ _KEYS = (
 class PluginAutoUpgrade:
     """The upgrade strategy of a category of plugins; the other settings (time of day, exceptions) stay.
 
-    Since 1.15.0 a new workspace has ``latest`` for models. From 1.7 to 1.14 there is one strategy for all
+    Since 1.15.0 a new workspace has ``latest`` for models and ``fix_only`` for all others
+    (``services/plugin/plugin_auto_upgrade_service.py``). From 1.7 to 1.14 there is one strategy for all
     categories, which this sets whatever the category; before 1.7 Dify upgrades nothing by itself, so
     nothing is done.
     """

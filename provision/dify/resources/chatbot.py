@@ -10,6 +10,7 @@ from provision.dify.apps import App
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
+from provision.dify.runtimes import when_accepted, when_listed
 from provision.domain.wiring.chatbot import (
     BotConfiguration,
     configuration_differences,
@@ -90,10 +91,8 @@ class Chatbot:
         return f"these differ: {', '.join(differing)}" if differing else None
 
     def apply(self) -> None:
-        app = self._found()
-        if app is None:
-            app = self._create()
-        elif self._profile_differences(app):
+        app = when_accepted(self.dify.transport, lambda: self._found() or self._create())
+        if self._profile_differences(app):
             self._rewrite_profile(app)
         wanted = self._wanted(app)
         if configuration_differences(wanted, app.configuration):
@@ -141,12 +140,14 @@ class Chatbot:
         self.dify.console.send(self.title, "PUT", f"apps/{app.id}", body={**self._profile(), **kept})
 
     def _publish(self, app: App, wanted: BotConfiguration) -> None:
+        path, body = f"apps/{app.id}/model-config", merged_configuration(wanted, app.configuration)
         try:
-            self.dify.console.send(
+            when_listed(
+                self.dify,
                 self.title,
-                "POST",
-                f"apps/{app.id}/model-config",
-                body=merged_configuration(wanted, app.configuration),
+                self.provider,
+                [("llm", self.model)],
+                lambda: self.dify.console.send(self.title, "POST", path, body=body),
             )
         except DifyError as error:
             raise error.advised(error.advice or _CONFIGURATION_ADVICE) from None

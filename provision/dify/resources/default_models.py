@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
+from provision.dify.runtimes import when_listed
 from provision.domain.providers import ModelType
 
 _DEFAULT_MODEL = "workspaces/current/default-model"
@@ -43,20 +44,18 @@ class DefaultModels:
         differing = self._differing()
         if not differing:
             return
-        self.dify.console.send(
+        settings = [
+            {"model_type": model_type, "provider": self.provider, "model": self.models[model_type]}
+            for model_type in differing
+        ]
+        when_listed(
+            self.dify,
             self.title,
-            "POST",
-            _DEFAULT_MODEL,
-            body={
-                "model_settings": [
-                    {
-                        "model_type": model_type,
-                        "provider": self.provider,
-                        "model": self.models[model_type],
-                    }
-                    for model_type in differing
-                ]
-            },
+            self.provider,
+            [(model_type, self.models[model_type]) for model_type in differing],
+            lambda: self.dify.console.send(
+                self.title, "POST", _DEFAULT_MODEL, body={"model_settings": settings}
+            ),
         )
         if difference := self.difference():
             raise DifyError(self.title, f"Dify accepted it, but {difference}")

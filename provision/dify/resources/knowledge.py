@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provision.dify.client import Dify
-from provision.dify.datasets import Dataset
+from provision.dify.datasets import Dataset, Indexed
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
 from provision.domain.knowledge import Document, DocumentPlan, StoredDocument, plan_documents
@@ -99,9 +99,9 @@ class Knowledge:
         plan = self._plan(dataset)
         for broken in plan.broken:
             datasets.remove(self.title, dataset, broken)
-        batches = [datasets.add(self.title, dataset, document, self.chunk_size) for document in plan.add]
+        sent = [datasets.add(self.title, dataset, document, self.chunk_size) for document in plan.add]
         if plan.add or plan.unfinished:
-            self._await(dataset, plan, batches)
+            self._await(dataset, plan, dict.fromkeys(sent, Indexed()))
         for outdated in plan.remove:
             datasets.remove(self.title, dataset, outdated)
         dataset = datasets.require(self.name)
@@ -160,7 +160,7 @@ class Knowledge:
     def _plan(self, dataset: Dataset) -> DocumentPlan:
         return plan_documents(self.documents, self.dify.datasets.documents(dataset))
 
-    def _await(self, dataset: Dataset, plan: DocumentPlan, batches: list[str]) -> None:
+    def _await(self, dataset: Dataset, plan: DocumentPlan, batches: dict[str, Indexed]) -> None:
         wanted = {document.name for document in plan.add} | {each.name for each in plan.unfinished}
         leaving = {document.id for document in plan.remove}
         earlier = {document.id for document in plan.unfinished}
@@ -190,7 +190,7 @@ class Knowledge:
                 self.progress(line)
             said, reached = line, chunks
             if left and clock() >= moved + self.timeout / 3:
-                batches += self._sent_again(dataset, left)
+                batches |= dict.fromkeys(self._sent_again(dataset, left), Indexed())
                 earlier.clear()
                 deadline = clock() + self.timeout
             elif clock() >= deadline:
@@ -207,11 +207,13 @@ class Knowledge:
             self.dify.datasets.remove(self.title, dataset, document)
             yield self.dify.datasets.add(self.title, dataset, wanted[document.name], self.chunk_size)
 
-    def _chunks(self, dataset: Dataset, batches: Sequence[str]) -> str:
-        """How far what was sent in this run is."""
-        counts = [self.dify.datasets.indexed(self.title, dataset, batch) for batch in batches]
-        done, known = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
-        return f", {done} of {known} chunks" if known else ""
+    def _chunks(self, dataset: Dataset, batches: dict[str, Indexed]) -> str:
+        """How far what was sent in this run is; whatever is finished is not asked for again."""
+        for batch, seen in batches.items():
+            if not seen.finished:
+                batches[batch] = self.dify.datasets.indexed(self.title, dataset, batch)
+        known = sum(each.known for each in batches.values())
+        return f", {sum(each.chunks for each in batches.values())} of {known} chunks" if known else ""
 
 
 def _demand_good(step: str, documents: Sequence[StoredDocument], readable: Callable[[str], str]) -> None:

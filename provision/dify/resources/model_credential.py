@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from provision.dify.client import Dify
 from provision.dify.dialects.credentials import Write, stored_credential
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
-from provision.dify.runtimes import when_running
+from provision.dify.runtimes import when_accepted
 from provision.domain.providers import ModelType
 from provision.domain.wiring.credentials import (
     CredentialAction,
@@ -72,16 +73,20 @@ class ModelCredential:
 
     def apply(self) -> None:
         done: set[CredentialAction] = set()
-        while True:
-            wanted, stored, plan = self._planned(self._stored_by_now())
-            if plan.action is CredentialAction.NOTHING:
-                return
-            if plan.action in done:
-                # Never twice: a second "add" would stack another credential.
-                raise DifyError(self.title, f"Dify accepted it, but {plan.reason}")
+        while when_accepted(self.dify.transport, partial(self._step, done)) is not CredentialAction.NOTHING:
+            pass
+
+    def _step(self, done: set[CredentialAction]) -> CredentialAction:
+        """One step from what there is now, which no accepted one of those that are `done` may be again."""
+        wanted, stored, plan = self._planned(self._stored_by_now())
+        if plan.action in done:
+            # Never twice: a second "add" would stack another credential.
+            raise DifyError(self.title, f"Dify accepted it, but {plan.reason}")
+        if plan.action is not CredentialAction.NOTHING:
             model = {"model": self.model, "model_type": self.model_type}
             self._carry_out(self.dify.generation.credentials.write(plan, model, wanted, stored))
             done.add(plan.action)
+        return plan.action
 
     def _planned(self, stored: StoredCredential) -> tuple[WantedCredential, StoredCredential, CredentialPlan]:
         """The next step, the wanted credential in the installed plugin's words, and the stored one without
@@ -133,11 +138,8 @@ class ModelCredential:
             self.dify.console.send(self.title, write.method, path, body=write.body)
             return
         try:
-            when_running(
-                self.dify.transport,
-                lambda: self.dify.console.send(
-                    self.title, write.method, path, body=write.body, read_timeout=_SAVE_TIMEOUT
-                ),
+            self.dify.console.send(
+                self.title, write.method, path, body=write.body, read_timeout=_SAVE_TIMEOUT
             )
         except DifyError as error:
             raise error.advised(error.advice or _ENDPOINT_ADVICE) from None

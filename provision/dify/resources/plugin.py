@@ -26,6 +26,14 @@ _SIGNATURE_ADVICE = (
 _DAEMON_ADVICE = (
     "see docker compose logs plugin_daemon; it resolves the plugin's packages from PyPI or PIP_MIRROR_URL"
 )
+# The plugin daemons up to 0.5.2, of Dify 1.11.4, know no pyproject.toml
+# (``internal/core/local_runtime/setup_python_environment.go``); the marketplace's packages have both files
+# (dify-official-plugins, ``.github/scripts/export-legacy-requirements.sh``).
+_NO_REQUIREMENTS = "failed to find requirements.txt"
+_REQUIREMENTS_ADVICE = (
+    "Dify before 1.12.0 wants a requirements.txt in the package: take the marketplace's, or put in what "
+    "uv export writes"
+)
 
 
 @dataclass
@@ -181,13 +189,13 @@ class Plugin:
                 return
             messages = self._messages(task)
             if task.get("status") == "failed":
-                raise DifyError(self.title, f"the installation failed: {messages}", _DAEMON_ADVICE)
+                raise DifyError(self.title, f"the installation failed: {messages}", _advice(messages))
             if (line := f"{task.get('status')}: {messages}") != shown:
                 shown = line
                 if self.progress:
                     self.progress(line)
             if self.dify.transport.clock() >= deadline:
-                raise DifyError(self.title, f"still {line} after {self.timeout:.0f} s", _DAEMON_ADVICE)
+                raise DifyError(self.title, f"still {line} after {self.timeout:.0f} s", _advice(line))
             self.dify.transport.sleep(_POLL_PAUSE)
 
     def _task(self, task_id: str) -> dict[str, Any] | None:
@@ -204,3 +212,7 @@ class Plugin:
     def _messages(self, task: dict[str, Any]) -> str:
         said = (str(item.get("message", "")) for item in task.get("plugins") or [])
         return self.dify.transport.readable("; ".join(said))
+
+
+def _advice(messages: str) -> str:
+    return _REQUIREMENTS_ADVICE if _NO_REQUIREMENTS in messages else _DAEMON_ADVICE

@@ -9,6 +9,7 @@ from provision.dify.client import Dify
 from provision.dify.dialects.credentials import Write, stored_credential
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
+from provision.dify.runtimes import wait_until_listed
 
 
 @dataclass
@@ -54,6 +55,8 @@ class StrayModels:
 
     def _strays(self) -> dict[str, list[Write]]:
         """What takes out each model of ours that is not wanted."""
+        # A list without a wanted one that is there lacks the others, too.
+        wait_until_listed(self.dify, self.title, self.provider, self.wanted)
         reply = self.dify.console.send(self.title, "GET", self._path(""), repeatable=True)
         strays = {}
         for item in reply.objects("data"):

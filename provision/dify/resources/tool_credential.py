@@ -9,7 +9,7 @@ from typing import Any
 
 from provision.dify.client import Dify
 from provision.dify.errors import DifyError
-from provision.dify.runtimes import when_running
+from provision.dify.runtimes import when_accepted
 from provision.domain.wiring.tool_credentials import ToolAction, ToolPlan, WantedTool, plan_tool
 
 # Seconds. Dify saves only after the plugin has tried the service, which may draw a picture for that.
@@ -44,19 +44,26 @@ class ToolCredential:
 
     def apply(self) -> None:
         done: set[ToolAction] = set()
-        while (plan := self._plan()).action is not ToolAction.NOTHING:
-            if plan.action in done:
-                # Never twice: a second "add" would stack another credential.
-                raise DifyError(self.title, f"Dify accepted it, but {plan.reason}")
-            last, body = self.dify.generation.tools.write(plan, self._wanted)
-            try:
-                when_running(self.dify.transport, partial(self._save, last, body))
-            except DifyError as error:
-                raise error.advised(error.advice or _ADVICE) from None
+        while when_accepted(self.dify.transport, partial(self._step, done)) is not ToolAction.NOTHING:
+            pass
+
+    def _step(self, done: set[ToolAction]) -> ToolAction:
+        """One step from what there is now, which no accepted one of those that are `done` may be again."""
+        plan = self._plan()
+        if plan.action in done:
+            # Never twice: a second "add" would stack another credential.
+            raise DifyError(self.title, f"Dify accepted it, but {plan.reason}")
+        if plan.action is not ToolAction.NOTHING:
+            self._save(*self.dify.generation.tools.write(plan, self._wanted))
             done.add(plan.action)
+        return plan.action
 
     def _save(self, last: str, body: Mapping[str, Any]) -> None:
-        self.dify.console.send(self.title, "POST", self._path(last), body=body, read_timeout=_SAVE_TIMEOUT)
+        path = self._path(last)
+        try:
+            self.dify.console.send(self.title, "POST", path, body=body, read_timeout=_SAVE_TIMEOUT)
+        except DifyError as error:
+            raise error.advised(error.advice or _ADVICE) from None
 
     def _plan(self) -> ToolPlan:
         reply = self.dify.console.send(self.title, "GET", self._path("credentials"), repeatable=True)

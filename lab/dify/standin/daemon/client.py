@@ -12,6 +12,7 @@ import requests
 from . import models, pooling, tools
 from .failures import DaemonError, DaemonUnreachableError
 from .installs import Installs, describe
+from .runtimes import Runtimes
 
 TIMEOUT = (5, 600)  # seconds to connect; PLUGIN_DAEMON_TIMEOUT
 
@@ -45,6 +46,10 @@ class Daemon(Protocol):
 
     def validate_tool(self, tenant_id: str, credentials: dict[str, str]) -> None: ...
 
+    def schema(
+        self, tenant_id: str, model_type: str, model: str, credentials: dict[str, str]
+    ) -> dict[str, Any]: ...
+
     def invoke(self, tenant_id: str, asked: models.Invocation) -> Iterator[dict[str, Any]]: ...
 
     def embed(
@@ -59,57 +64,67 @@ class Daemon(Protocol):
 class LocalDaemon:
     """Both in one process: for tests that need no second server."""
 
-    def __init__(self, installs: Installs) -> None:
-        self._installs = installs
+    def __init__(self, installs: Installs, runtimes: Runtimes) -> None:
+        self.installs = installs
+        self.runtimes = runtimes
 
     def listed(self, tenant_id: str) -> list[dict[str, Any]]:
-        return [describe(installation, tenant_id) for installation in self._installs.installed()]
+        return [describe(installation, tenant_id) for installation in self.installs.installed()]
 
     def providers(self, tenant_id: str) -> list[str]:
         return [installation["plugin_id"] for installation in self.listed(tenant_id)]
 
     def upload(self, _: str, raw: bytes) -> dict[str, Any]:
-        return self._installs.upload(raw)
+        return self.installs.upload(raw)
 
     def accept(self, _: str, identifier: str) -> dict[str, Any]:
-        return self._installs.accept(identifier)
+        return self.installs.accept(identifier)
 
     def manifest(self, _: str, identifier: str) -> dict[str, Any]:
-        return self._installs.manifest(identifier)
+        return self.installs.manifest(identifier)
 
     def install(self, _: str, identifiers: list[str], source: str) -> dict[str, Any]:
-        return self._installs.install(identifiers, source)
+        return self.installs.install(identifiers, source)
 
     def upgrade(self, _: str, old: str, new: str, source: str) -> dict[str, Any]:
-        return self._installs.upgrade(old, new, source)
+        return self.installs.upgrade(old, new, source)
 
     def uninstall(self, _: str, installation_id: str) -> bool:
-        return self._installs.uninstall(installation_id)
+        return self.installs.uninstall(installation_id)
 
     def tasks(self, _: str) -> list[dict[str, Any]]:
-        return self._installs.tasks()
+        return self.installs.tasks()
 
     def task(self, _: str, task_id: str) -> dict[str, Any]:
-        return self._installs.task(task_id)
+        return self.installs.task(task_id)
 
     def forget_task(self, _: str, task_id: str) -> bool:
-        return self._installs.forget_task(task_id)
+        return self.installs.forget_task(task_id)
 
     def validate(self, _: str, model_type: str, model: str, credentials: dict[str, str]) -> None:
+        self.runtimes.demand()
         models.validate(model_type, model, credentials)
 
     def validate_tool(self, _: str, credentials: dict[str, str]) -> None:
+        self.runtimes.demand()
         tools.validate(credentials)
 
+    def schema(self, _: str, model_type: str, model: str, credentials: dict[str, str]) -> dict[str, Any]:
+        self.runtimes.demand()
+        return models.schema(model_type, model, credentials)
+
     def invoke(self, _: str, asked: models.Invocation) -> Iterator[dict[str, Any]]:
+        self.runtimes.demand()
         return models.invoke(asked)
 
     def embed(self, _: str, model: str, credentials: dict[str, str], texts: list[str]) -> list[list[float]]:
+        self.runtimes.demand()
         return pooling.embed(model, credentials, texts)
 
     def rerank(
         self, _: str, model: str, credentials: dict[str, str], query: str, texts: list[str]
     ) -> list[tuple[int, float]]:
+        self.runtimes.demand()
         return pooling.rerank(model, credentials, query, texts)
 
 
@@ -173,6 +188,13 @@ class RemoteDaemon:
     def validate_tool(self, tenant_id: str, credentials: dict[str, str]) -> None:
         path = f"plugin/{tenant_id}/dispatch/tool/validate_credentials"
         self._ask("POST", path, json={"credentials": credentials})
+
+    def schema(
+        self, tenant_id: str, model_type: str, model: str, credentials: dict[str, str]
+    ) -> dict[str, Any]:
+        path = f"plugin/{tenant_id}/dispatch/model/schema"
+        asked = {"model_type": model_type, "model": model, "credentials": credentials}
+        return dict(self._ask("POST", path, json=asked))
 
     def invoke(self, tenant_id: str, asked: models.Invocation) -> Iterator[dict[str, Any]]:
         path = f"plugin/{tenant_id}/dispatch/llm/invoke"

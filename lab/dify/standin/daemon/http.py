@@ -16,19 +16,24 @@ from ..errors import ApiError
 from . import models, pooling, tools
 from .failures import DaemonError
 from .installs import Installs, describe
+from .runtimes import Runtimes
 
 PREFIX = "/plugin/{tenant_id}"
 
 
-def app(installs: Installs, key: str) -> Starlette:
+def app(installs: Installs, runtimes: Runtimes, key: str) -> Starlette:
     """The daemon as an ASGI application.
 
     Args:
+        runtimes: what everything that is dispatched needs.
         key: ``SERVER_KEY``, what the api has to send.
     """
 
     def guarded(work: Callable[[Call], Any]) -> Callable[[Call], Response]:
         return partial(_guarded, key, work)
+
+    def running(work: Callable[[Call], Any]) -> Callable[[Call], Any]:
+        return partial(_running, runtimes, work)
 
     table: list[tuple[str, str, Callable[[Call], Any]]] = [
         ("GET", "/management/list", lambda c: _listed(installs, c)),
@@ -46,13 +51,14 @@ def app(installs: Installs, key: str) -> Starlette:
         ),
         ("POST", "/management/uninstall", lambda c: installs.uninstall(c.json()["plugin_installation_id"])),
         ("GET", "/management/models", lambda _: [i["plugin_id"] for i in installs.installed()]),
-        ("POST", "/dispatch/model/validate_model_credentials", _validate),
-        ("POST", "/dispatch/tool/validate_credentials", lambda c: tools.validate(**c.json())),
-        ("POST", "/dispatch/text_embedding/invoke", lambda c: pooling.embed(**c.json())),
-        ("POST", "/dispatch/rerank/invoke", lambda c: pooling.rerank(**c.json())),
+        ("POST", "/dispatch/model/validate_model_credentials", running(_validate)),
+        ("POST", "/dispatch/model/schema", running(lambda c: models.schema(**c.json()))),
+        ("POST", "/dispatch/tool/validate_credentials", running(lambda c: tools.validate(**c.json()))),
+        ("POST", "/dispatch/text_embedding/invoke", running(lambda c: pooling.embed(**c.json()))),
+        ("POST", "/dispatch/rerank/invoke", running(lambda c: pooling.rerank(**c.json()))),
     ]
     routes = [route(method, PREFIX + path, guarded(work)) for method, path, work in table]
-    routes.append(route("POST", PREFIX + "/dispatch/llm/invoke", partial(_invoke, key)))
+    routes.append(route("POST", PREFIX + "/dispatch/llm/invoke", partial(_invoke, key, runtimes)))
     routes.append(route("GET", "/health/check", lambda _: JSONResponse({"status": "ok"})))
     return Starlette(routes=routes)
 
@@ -63,6 +69,11 @@ def _guarded(key: str, work: Callable[[Call], Any], call: Call) -> Response:
         return JSONResponse({"code": 0, "message": "success", "data": work(call)})
     except DaemonError as failure:
         return JSONResponse(_envelope(failure))
+
+
+def _running(runtimes: Runtimes, work: Callable[[Call], Any], call: Call) -> Any:
+    runtimes.demand()
+    return work(call)
 
 
 def _let_in(key: str, call: Call) -> None:
@@ -79,14 +90,15 @@ def _validate(call: Call) -> dict[str, Any]:
     return {"result": True}
 
 
-def _invoke(key: str, call: Call) -> Response:
+def _invoke(key: str, runtimes: Runtimes, call: Call) -> Response:
     _let_in(key, call)
     asked = models.Invocation(**call.json())
-    return StreamingResponse(_lines(asked), media_type="application/x-ndjson")
+    return StreamingResponse(_lines(runtimes, asked), media_type="application/x-ndjson")
 
 
-def _lines(asked: models.Invocation) -> Iterator[str]:
+def _lines(runtimes: Runtimes, asked: models.Invocation) -> Iterator[str]:
     try:
+        runtimes.demand()
         for piece in models.invoke(asked):
             yield json.dumps({"code": 0, "data": piece}) + "\n"
     except DaemonError as failure:

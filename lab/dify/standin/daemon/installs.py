@@ -20,6 +20,7 @@ KEPT_SECONDS = 60  # a successful task is deleted that long after its success
 ICON = "openai.svg"
 UNSIGNED = "plugin verification has been enabled, and the plugin you want to install has a bad signature"
 ALREADY = "Failed to create plugin, perhaps it's already installed"
+NO_REQUIREMENTS = "failed to find requirements.txt: stat {}/requirements.txt: no such file or directory"
 LABELS = ("en_US", "zh_Hans", "pt_BR", "ja_JP")
 
 
@@ -31,13 +32,18 @@ class Installs:
         verify: refuse unsigned packages (``FORCE_VERIFYING_SIGNATURE``).
         silent: a package over another version of its plugin changes nothing and says nothing; older daemons
             fail (recordings of 1.3.1 and 1.12.1).
+        modern: knows pyproject.toml; daemons up to 0.5.2 do not
+            (``internal/core/local_runtime/setup_python_environment.go``).
     """
 
-    def __init__(self, store: Store, seconds: float, verify: bool, silent: bool = True) -> None:
+    def __init__(
+        self, store: Store, seconds: float, verify: bool, silent: bool = True, modern: bool = True
+    ) -> None:
         self._store = store
         self._seconds = seconds
         self._verify = verify
         self._silent = silent
+        self._modern = modern
 
     def upload(self, raw: bytes) -> Document:
         """Take in a package; it can be installed by the identifier in the answer."""
@@ -50,7 +56,8 @@ class Installs:
                 BAD_REQUEST,
                 UNSIGNED,
             )
-        self._know(package.identifier, verified=package.verification is not None)
+        verified = package.verification is not None
+        self._know(package.identifier, verified, launches=self._modern or not package.modern)
         return {
             "unique_identifier": package.identifier,
             "manifest": self.manifest(package.identifier),
@@ -145,14 +152,14 @@ class Installs:
         self._store.delete("task", task_id)
         return True
 
-    def _know(self, identifier: str, verified: bool) -> None:
+    def _know(self, identifier: str, verified: bool, launches: bool = True) -> None:
         packages.split(identifier)
-        self._store.put("package", identifier, {"verified": verified, "declared": True})
+        self._store.put("package", identifier, {"verified": verified, "declared": True, "launches": launches})
 
     def _begin(self, identifiers: list[str], source: str, replaced: str | None) -> Document:
         task_id = str(uuid.uuid4())
         task = {
-            "id": task_id, "at": time.time(), "done": False, "failed": False,
+            "id": task_id, "at": time.time(), "done": False, "failed": "",
             "identifiers": identifiers, "source": source, "replaced": replaced,
         }  # fmt: skip
         self._store.put("task", task_id, task)
@@ -170,10 +177,16 @@ class Installs:
         """Bring about what the task is for, once; returns whether it succeeded."""
         if task["done"]:
             return not task["failed"]
+        failed = self._failure(task, at)
+        self._store.put("task", task["id"], task | {"done": True, "failed": failed})
+        return not failed
+
+    def _failure(self, task: Document, at: float) -> str:
+        for each in task["identifiers"]:
+            if not (self._store.get("package", each) or {}).get("launches", True):
+                return NO_REQUIREMENTS.format(each)
         added = [self._add(each, task["source"], task["replaced"], at) for each in task["identifiers"]]
-        good = self._silent or all(added)
-        self._store.put("task", task["id"], task | {"done": True, "failed": not good})
-        return good
+        return "" if self._silent or all(added) else ALREADY
 
     def _add(self, identifier: str, source: str, replaced: str | None, at: float) -> bool:
         """Add an installation, unless another version is there."""
@@ -209,7 +222,7 @@ class Installs:
         if not task["done"]:
             status, message = ("pending", "") if age < PENDING_SECONDS else ("running", "starting")
         elif task["failed"]:
-            status, message = "failed", ALREADY
+            status, message = "failed", task["failed"]
         upgrade = task["replaced"] is not None  # an upgrade's task knows no icon and no label
         plugins = [
             {

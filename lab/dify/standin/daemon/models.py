@@ -62,6 +62,17 @@ def validate(model_type: str, model: str, credentials: Credentials) -> None:
         raise DaemonError(VALIDATION, f"model type {model_type} is beyond the lab's stand-in") from error
 
 
+def schema(model_type: str, model: str, credentials: Credentials) -> dict[str, Any]:
+    """What the plugin derives from credentials (it always says one chunk, whatever ``max_chunks`` is)."""
+    del model
+    if model_type == "llm":
+        size = int(credentials.get("context_size", 4096))
+        return {"context_size": size, "mode": credentials.get("mode", "chat")}
+    if model_type == "text-embedding":
+        return {"context_size": int(credentials.get("context_size", 512)), "max_chunks": 1}
+    return {}
+
+
 def invoke(asked: Invocation) -> Iterator[dict[str, Any]]:
     """The answer's pieces, ``{"text"}``, and at last ``{"usage"}``.
 

@@ -16,6 +16,7 @@ import zipfile
 from dataclasses import dataclass
 from typing import Any
 
+PYPROJECT, REQUIREMENTS = "pyproject.toml", "requirements.txt"
 LAB_KEY = b"signs packages for the lab and for nothing else"
 VERIFICATION = ".verification.dify.json"
 TOP_LEVEL = re.compile(r"^(author|name|version):\s*['\"]?([^'\"\s]+)['\"]?\s*$", re.MULTILINE)
@@ -32,6 +33,7 @@ class Package:
     Args:
         identifier: ``author/name:version@checksum``.
         verification: who vouches for it; ``None`` for an unsigned one.
+        modern: names its Python packages in pyproject.toml only.
     """
 
     identifier: str
@@ -39,15 +41,18 @@ class Package:
     name: str
     version: str
     verification: dict[str, Any] | None
+    modern: bool
 
 
-def build(author: str, name: str, version: str, signed: bool) -> bytes:
-    """A package for the lab: manifest only, the plugin's code is this daemon's own."""
+def build(author: str, name: str, version: str, signed: bool, files: tuple[str, ...] = ()) -> bytes:
+    """A package for the lab: a manifest and empty files, the plugin's code is this daemon's own."""
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w") as archive:
         archive.writestr(
             zipfile.ZipInfo("manifest.yaml"), f"author: {author}\nname: {name}\nversion: {version}\n"
         )
+        for name in files:
+            archive.writestr(zipfile.ZipInfo(name), "")
         if signed:
             claim = json.dumps({"authorized_category": "langgenius"})
             archive.writestr(zipfile.ZipInfo(VERIFICATION), claim)
@@ -65,11 +70,14 @@ def read(raw: bytes) -> Package:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             said = dict(TOP_LEVEL.findall(archive.read("manifest.yaml").decode()))
             verification = _verification(archive)
+            names = archive.namelist()
         author, name, version = said["author"], said["name"], said["version"]
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise BadPackageError("difypkg: not a valid difypkg file") from error
     checksum = hashlib.sha256(raw).hexdigest()
-    return Package(f"{author}/{name}:{version}@{checksum}", author, name, version, verification)
+    identifier = f"{author}/{name}:{version}@{checksum}"
+    modern = PYPROJECT in names and REQUIREMENTS not in names
+    return Package(identifier, author, name, version, verification, modern)
 
 
 def split(identifier: str) -> tuple[str, str, str]:
