@@ -1,4 +1,4 @@
-"""``python3 -m standin ROLE``: one container of Dify. ``MODE`` chooses among the roles of the api's image."""
+"""``python3 -m standin ROLE``: a container of Dify or its ``flask``; ``MODE`` chooses among its roles."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from functools import partial
 import uvicorn
 from starlette.applications import Starlette
 
-from . import api, assembly, indexing, migration, small, web
+from . import api, assembly, command, indexing, migration, small, web
 from .daemon import http
 from .daemon.runtimes import Runtimes
 from .settings import read
@@ -35,6 +35,10 @@ log = logging.getLogger("standin")
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     role = sys.argv[1]
+    if role == "flask":
+        settings = read(os.environ)
+        command.run(sys.argv[2:], assembly.site(settings).store, settings)
+        return
     if role == "api":
         role = {"worker": "worker", "beat": "worker_beat"}.get(os.environ.get("MODE", "api"), "api")
     if role in {"worker", "worker_beat"}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import JSONResponse, Response
 
-from . import models, provider
+from . import model_store, models, provider
 from .call import Call, result
 from .context import Site
 from .credentials import TYPES
@@ -36,10 +36,17 @@ def effective(site: Site, model_type: str) -> Document | None:
     except (DaemonUnreachableError, DaemonError):
         return None
     stored = site.store.get("default_model", model_type)
-    if stored is None and (listed := models.available(site, model_type)):
-        stored = {"model": listed[0]["model"], "provider": provider.PROVIDER}
-        site.store.put("default_model", model_type, stored)
-    return stored
+    if stored is not None and model_store.is_found(site, stored):
+        return stored
+    listed = models.available(site, model_type)
+    return choose(site, model_type, listed[0]["model"], provider.PROVIDER) if listed else None
+
+
+def choose(site: Site, model_type: str, model: str, of: str) -> Document:
+    """Store a type's default: the model, and the provider that it is of."""
+    record = {"model": model, "model_type": model_type, "provider": of, **model_store.mark(site)}
+    site.store.put("default_model", model_type, record)
+    return record
 
 
 def change(site: Site, call: Call) -> Response:
@@ -55,8 +62,7 @@ def change(site: Site, call: Call) -> Response:
         listed = models.available(site, setting["model_type"])
         if not any(each["model"] == setting.get("model") for each in listed):
             raise invalid_param(f"Model {setting.get('model')} does not exist.")
-        chosen = {"model": setting["model"], "provider": name}
-        site.store.put("default_model", setting["model_type"], chosen)
+        choose(site, setting["model_type"], setting["model"], name)
     return result()
 
 
