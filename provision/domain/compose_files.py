@@ -27,7 +27,7 @@ class Choice:
         variables: those of ``.env`` and of the shell that name files.
     """
 
-    there: Sequence[str] = ()
+    there: Sequence[str] = field(default_factory=list)
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -36,11 +36,6 @@ class Choice:
         if FILE in self.variables:
             return self.variables[FILE].split(self.variables.get(SEPARATOR) or ":")
         return [found for names in (DEFINITIONS, OVERRIDES) if (found := self._first(names))]
-
-    @property
-    def inside(self) -> list[str]:
-        """Those of them that belong to the folder, wherever that is."""
-        return [file for file in self.files if not file.startswith(("/", "../"))]
 
     def _first(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self.there), None)

@@ -61,8 +61,8 @@ def own(host: Host, dify: DifySettings) -> list[str]:
     found = host.get_fact(ProjectContainers, folder=folder, project=name)
     if found is None:
         raise StepError("Docker does not say which containers there are")
-    started = host.get_fact(StartedThere, folder=folder, files=[])
-    others = [each for other, each in started.items() if other != name]
+    there = host.get_fact(StartedThere, folder=folder, files=[])
+    others = [each for other, each in there.items() if other != name]
     return found.own + [container for other in others for container in other.containers]
 
 
@@ -74,10 +74,10 @@ def started_otherwise(host: Host, dify: DifySettings, *, replaced: bool = False)
     """
     folder = compose_dir(dify)
     read = host.get_fact(ComposeFiles, folder=folder).files
-    started = host.get_fact(StartedThere, folder=folder, files=read)
-    wanted = dify.env.get(adoption.PROJECT, "")
-    named = None if replaced else adoption.another_name(folder, started, project(host, dify), wanted)
-    return named or adoption.other_files(folder, started.values(), read)
+    there = host.get_fact(StartedThere, folder=folder, files=read)
+    wanted = "" if as_it_is(dify) else dify.env.get(adoption.PROJECT, "")
+    named = None if replaced else adoption.another_name(folder, there, project(host, dify), wanted)
+    return named or adoption.other_files(folder, there.values(), read)
 
 
 @operation()
