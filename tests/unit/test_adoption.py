@@ -261,9 +261,10 @@ def test_a_name_of_the_settings_starts_no_second_one(on: Any) -> None:
     another = {"COMPOSE_PROJECT_NAME": "bot"}
     on(StartedThere={"docker": Started(["1"])})
     with pytest.raises(DeployError, match=r'set dify.env = {"COMPOSE_PROJECT_NAME": "docker"}'):
-        adoption.adopted(settings(env=another))
+        adoption.adopted(settings(env=another, take_over=True))
+    assert adoption.adopted(settings(env=another))  # whose .env is not written
     on(StartedThere={"bot": Started(["1"])}, ComposeProject="bot")
-    assert adoption.adopted(settings(env=another))
+    assert adoption.adopted(settings(env=another, take_over=True))
     on(Installations=[])  # a second one, to be started
     assert adoption.adopted(settings(env=another, folder="/opt/mine"))
 
