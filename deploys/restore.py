@@ -18,7 +18,7 @@ from tasks.windows import open_to_the_lan
 from tasks.wsl import follow_the_address, stay_up
 
 without_delay(host)
-deployment = resolved(current("backup"))
+deployment = resolved(current("backup"), replaced=True)
 
 stay_up(deployment)
 prepare_for_dify(deployment)

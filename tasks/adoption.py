@@ -9,14 +9,18 @@ from pyinfra.api.exceptions import DeployError
 
 from provision.domain import adoption
 from provision.domain.deployment import Deployment
-from provision.facts.adoption import ComposeProject, Installations, RememberedFolder
+from provision.facts.adoption import Installations, RememberedFolder
 from provision.facts.docker import NginxVariables
 from provision.facts.git import CheckedOutTag
+from provision.operations.dify_containers import started_otherwise
 from provision.operations.dify_stack import as_it_is, compose_dir
 
 
-def adopted(deployment: Deployment) -> Deployment:
+def adopted(deployment: Deployment, *, replaced: bool = False) -> Deployment:
     """The deployment with the folder and the ports of a Dify that somebody set up by hand; else as it is.
+
+    Args:
+        replaced: what is there is going to be, by a backup.
 
     Raises:
         DeployError: there is one that cannot be gone on with.
@@ -32,7 +36,7 @@ def adopted(deployment: Deployment) -> Deployment:
         logger.info(f"{host.print_prefix}Dify was found in {clone} and stays there")
         deployment = replace(deployment, dify=deployment.dify.model_copy(update={"folder": clone}))
     dify = deployment.dify
-    if problem := found and adoption.another_name(found, host.get_fact(ComposeProject, folder=found.folder)):
+    if problem := started_otherwise(host, dify, replaced=replaced):
         raise DeployError(f"{host.name}: {problem}")
     if not as_it_is(dify):
         return deployment

@@ -34,16 +34,19 @@ from provision.operations.windows_door import UNREADABLE_SETTINGS
 from tasks.adoption import adopted
 
 
-def resolved(deployment: Deployment) -> Deployment:
+def resolved(deployment: Deployment, *, replaced: bool = False) -> Deployment:
     """The deployment as it is on Dify's host: with the folder and the ports of a Dify that somebody set up by
     hand, or with a number where ``dify.port`` is "auto".
+
+    Args:
+        replaced: the Dify that is there is going to be, by a backup.
 
     Raises:
         DeployError: no port that "auto" tries is free, or there is a Dify that cannot be gone on with.
     """
     if host.name != deployment.dify_host:
         return deployment
-    deployment = adopted(deployment)
+    deployment = adopted(deployment, replaced=replaced)
     if deployment.dify.port != AUTO:
         return deployment
     kept = published_port(_variables(deployment.dify))

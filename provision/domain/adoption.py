@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from provision.domain.addresses import url_with_port
@@ -16,6 +16,7 @@ OVERRIDE = "docker-compose.override.yaml"
 OURS = "# Merged by the plain `docker compose` form. Changed by dify-vllm-deploy"
 """What our override begins with: an installation without it was made by hand."""
 
+PROJECT = "COMPOSE_PROJECT_NAME"
 SUBFOLDER = "/docker"
 FOLDER = DifySettings().folder
 
@@ -34,6 +35,19 @@ class Installation:
 
     folder: str
     project: str
+
+
+@dataclass(frozen=True)
+class Started:
+    """Containers of one project's that compose was called for in a folder.
+
+    Attributes:
+        containers: their ids.
+        files: what they were started from and is still there; whether plain ``docker compose`` reads it.
+    """
+
+    containers: list[str] = field(default_factory=list)
+    files: dict[str, bool] = field(default_factory=dict)
 
 
 class AdoptionError(Exception):
@@ -89,18 +103,53 @@ def clone_of(installation: Installation) -> str:
     return installation.folder.removesuffix(SUBFOLDER)
 
 
-def another_name(installation: Installation, project: str) -> str | None:
+def another_name(folder: str, started: Mapping[str, Started], project: str, wanted: str = "") -> str | None:
     """What to say where compose's plain form would not find the containers again, and start others.
 
+    Those would run on the same data: two PostgreSQL in one folder destroy it.
+
     Args:
+        started: the Difys that were started in the folder, by project.
         project: what compose calls the folder's project by itself.
+        wanted: what the settings would have it call that; empty when they say nothing.
     """
-    if installation.project in ("", project):
+    if set(started) - {project}:
+        names = " and ".join(sorted(started))
+        told = (
+            f"the Dify in {folder} was started as project {names}, and plain `docker compose` there calls it "
+            f"{project}"
+        )
+        if len(started) > 1:
+            return (
+                f"{told}: only one of them may run on its data; see which one is meant (`docker compose ls "
+                "--all`) and remove the other's containers (`docker compose -p NAME down` there)"
+            )
+        return f"{told}; write {PROJECT}={names} into its .env, by which nothing is restarted"
+    if started and wanted not in ("", project):
+        return (
+            f"the Dify in {folder} was started as project {project}, and dify.env would have it called "
+            f'{wanted}, beside the containers that there are; set dify.env = {{"{PROJECT}": "{project}"}}'
+        )
+    return None
+
+
+def other_files(folder: str, started: Iterable[Started], read: Iterable[str]) -> str | None:
+    """What to say where containers were started from files that compose's plain form does not read.
+
+    It would make others from another definition, which may say that data lie elsewhere. A file that is gone
+    was renamed, and what it said stands where compose reads it; one more that compose reads is an edit.
+
+    Args:
+        started: what was started in the folder.
+        read: what compose reads there by itself.
+    """
+    files = next((each.files for each in started if not all(each.files.values())), None)
+    if files is None:
         return None
     return (
-        f"the Dify in {installation.folder} was started as project {installation.project}, and plain "
-        f"`docker compose` there calls it {project}; write COMPOSE_PROJECT_NAME={installation.project} into "
-        "its .env"
+        f"the Dify in {folder} was started from {', '.join(files)}, and plain `docker compose` there reads "
+        f"{', '.join(read)}; write COMPOSE_FILE={':'.join(files)} into its .env, by which nothing is "
+        "restarted"
     )
 
 

@@ -6,8 +6,9 @@ from pyinfra import host, state
 from pyinfra.api import Host, QuoteString, StringCommand, operation
 
 from provision import progress
-from provision.domain import compose
+from provision.domain import adoption, compose
 from provision.domain.settings import DifySettings
+from provision.facts.adoption import ComposeFiles, StartedThere
 from provision.facts.docker import ComposeStack, ComposeVersion, Ill, ProjectContainers
 from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
 from provision.operations.failing import failure
@@ -51,15 +52,32 @@ def started(how: str = "") -> StringCommand:
 
 
 def own(host: Host, dify: DifySettings) -> list[str]:
-    """Ids of the installation's containers, running or not.
+    """Ids of the installation's containers, running or not; whatever its project was called.
 
     Raises:
         StepError: Docker does not answer.
     """
-    found = host.get_fact(ProjectContainers, folder=compose_dir(dify), project=project(host, dify))
+    folder, name = compose_dir(dify), project(host, dify)
+    found = host.get_fact(ProjectContainers, folder=folder, project=name)
     if found is None:
         raise StepError("Docker does not say which containers there are")
-    return found.own
+    there = host.get_fact(StartedThere, folder=folder, files=[])
+    others = [each for other, each in there.items() if other != name]
+    return found.own + [container for other in others for container in other.containers]
+
+
+def started_otherwise(host: Host, dify: DifySettings, *, replaced: bool = False) -> str | None:
+    """Why plain ``docker compose`` in Dify's folder would not go on with the containers that are there.
+
+    Args:
+        replaced: they are going to be removed, whatever their project is called.
+    """
+    folder = compose_dir(dify)
+    read = host.get_fact(ComposeFiles, folder=folder).files
+    there = host.get_fact(StartedThere, folder=folder, files=read)
+    wanted = "" if as_it_is(dify) else dify.env.get(adoption.PROJECT, "")
+    named = None if replaced else adoption.another_name(folder, there, project(host, dify), wanted)
+    return named or adoption.other_files(folder, there.values(), read)
 
 
 @operation()
@@ -95,6 +113,9 @@ def up(*, dify: DifySettings) -> Commands:
             advice='Set dify.env = {"COMPOSE_PROJECT_NAME": "…"} to a name of its own, or dify.folder to '
             "the installation that is meant",
         )
+        return
+    if problem := started_otherwise(host, dify):
+        yield failure("Start Dify", problem, advice="Nothing was started")
         return
     stack = host.get_fact(ComposeStack, folder=folder, project=name, port=dify.port)
     kept = as_it_is(dify)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from io import StringIO
 
 from pyinfra import host, logger
@@ -10,7 +11,8 @@ from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, S
 from pyinfra.facts.files import Directory, File
 from pyinfra.operations import files
 
-from provision.domain.adoption import OURS, OVERRIDE, PLACE, SUBFOLDER
+from provision.domain.adoption import OVERRIDE, PLACE, SUBFOLDER
+from provision.domain.compose_files import Obstacle, obstacle
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import COUNTING, counts_tokens, managed, merged
 from provision.domain.dotenv import DotenvError
@@ -20,7 +22,7 @@ from provision.domain.published_secrets import replaced_at_first, still_publishe
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
 from provision.domain.upgrades import pin_differs
-from provision.facts.adoption import ComposeProject, MadeByHand, RememberedFolder
+from provision.facts.adoption import ComposeFiles, ComposeProject, MadeByHand, RememberedFolder
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import DockerDesktop
 from provision.facts.git import CheckedOutTag
@@ -110,7 +112,9 @@ def settings(*, deployment: Deployment) -> Commands:
     try:
         owner = env_files(host, folder)
         example = read(host, f"{folder}/.env.example")
-        override = read(host, f"{folder}/{OVERRIDE}")
+        choice = host.get_fact(ComposeFiles, folder=folder)
+        choice = replace(choice, variables={**choice.variables, **dify.env})
+        against = obstacle(choice, folder, read(host, f"{folder}/{OVERRIDE}"))
         if owner:
             _warn_of_published_secrets(version, owner)
         if owner and as_it_is(dify) and not counts_tokens(owner):
@@ -119,19 +123,15 @@ def settings(*, deployment: Deployment) -> Commands:
                 f"long ones fail; set {COUNTING}=true in {folder}/.env and run docker compose up -d there"
             )
         if owner and as_it_is(dify) and not _unknown(dify):
-            _tell_what_differs(deployment, version, owner, override)
+            _tell_what_differs(deployment, version, owner, against)
     except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
         yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
         return
     if as_it_is(dify):
         host.noop("left as it is")
         return
-    if override is not None and not override.startswith(OURS):
-        yield failure(
-            STEP,
-            f"{folder}/{OVERRIDE} is somebody's own",
-            advice="Move it away; ours adds to each service there",
-        )
+    if against:
+        yield failure(STEP, against.found, advice=against.advice)
         return
     wanted = managed(dify, deployment.dify_url, version)
     if owner is None:
@@ -193,7 +193,7 @@ def _warn_of_published_secrets(version: EnvFolder, owner: EnvFolder) -> None:
 
 
 def _tell_what_differs(
-    deployment: Deployment, version: EnvFolder, owner: EnvFolder, override: str | None
+    deployment: Deployment, version: EnvFolder, owner: EnvFolder, against: Obstacle | None
 ) -> None:
     """What taking over an installation would change in its files.
 
@@ -203,7 +203,7 @@ def _tell_what_differs(
     dify = deployment.dify
     result = merged(version, owner, version, managed(dify, deployment.dify_url, version))
     lines = [*shown(result.changes, private=dify.env)]
-    lines.append(f"+ {OVERRIDE}" + (", once yours is moved away" if override is not None else ""))
+    lines.append(f"+ {OVERRIDE}" + (f", once {against.once}" if against else ""))
     logger.warning(
         f"{host.print_prefix}{dify.folder} was set up by hand and runs on as it is. dify.take_over = True "
         "would make its containers anew, with:\n  " + "\n  ".join(lines)

@@ -41,12 +41,22 @@ ps_() { # as each of --filter says, in the words of --format
         while read -r name project folder; do
             for filter in "${filters[@]}"; do
                 case ${filter#label=com.docker.compose.} in
-                "project=$project" | "project.working_dir=$folder" | oneoff=False | service=api) ;;
+                project | "project=$project" | "project.working_dir=$folder" | oneoff=False | service=api) ;;
                 *) continue 2 ;;
                 esac
             done
             line=${format//'{{.ID}}'/$name}
+            line=${line//'{{.Label "com.docker.compose.project"}}'/$project}
             echo "${line//'{{.Label "com.docker.compose.project.working_dir"}}'/$folder}"
+        done
+}
+
+described() { # ID...: as the labels say, each an API that was started from the release's own file
+    local name project folder
+    local label='{{.Label "com.docker.compose.project'
+    ps_ --all --format "{{.ID}} $label\"}} $label.working_dir\"}}" |
+        while read -r name project folder; do
+            [[ " $* " != *" $name "* ]] || echo "$name|api|$project|$folder|$folder/docker-compose.yaml"
         done
 }
 
@@ -88,6 +98,7 @@ case " $* " in
 " ps "*) ps_ "${@:2}" ;;
 *" inspect --format {{.State.StartedAt}} "*) cat started 2>/dev/null || date --iso-8601=seconds ;;
 " inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
+" inspect --format {{.Id}}|"*) described "${@:4}" ;;
 " stop --time 30 "*) without running "${@:4}" ;;
 " rm --force "*) for each in containers running others; do without "$each" "${@:3}"; done ;;
 *) echo "what is docker $*?" >&2; exit 98 ;;

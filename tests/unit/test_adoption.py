@@ -17,13 +17,22 @@ from provision.domain.adoption import (
     PLACE,
     AdoptionError,
     Installation,
+    Started,
     adopted,
     as_published,
     other_ports,
 )
+from provision.domain.compose_files import Choice
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.settings import DifySettings
-from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
+from provision.facts.adoption import (
+    ComposeFiles,
+    ComposeProject,
+    Installations,
+    MadeByHand,
+    RememberedFolder,
+    StartedThere,
+)
 from provision.facts.docker import (
     ComposeStack,
     Container,
@@ -150,6 +159,8 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
             Directory: False,
             ComposeStack: Stack(),
             ComposeProject: "docker",
+            ComposeFiles: Choice(["docker-compose.yaml"]),
+            StartedThere: {},
             ProjectContainers: Namesakes(),
             MadeByHand: lambda folder: folder == HOME.folder,
             NginxVariables: lambda folder: {"EXPOSE_NGINX_PORT": "8080"} if folder == HOME.folder else {},
@@ -178,7 +189,7 @@ def test_one_that_was_adopted_before_is_found_without_its_containers(on: Any) ->
     assert adoption.adopted(settings()).dify.folder == "/home/gx/dify"
     on(Installations=[], RememberedFolder="/home/gx/dify", CheckedOutTag="1.16.1", MadeByHand=False)
     assert adoption.adopted(settings()) == settings()
-    on(Installations=[Installation(HOME.folder, "bot")], RememberedFolder="/home/gx/dify")
+    on(StartedThere={"bot": Started(["1"])}, RememberedFolder="/home/gx/dify")
     with pytest.raises(DeployError, match="COMPOSE_PROJECT_NAME=bot"):
         adoption.adopted(settings())
 
@@ -223,15 +234,59 @@ def test_one_in_the_usual_folder_keeps_its_ports_too(on: Any) -> None:
     assert (found.dify.folder, found.dify.port) == (FOLDER, 8081)
 
 
-def test_one_that_plain_compose_would_not_find_is_refused(on: Any) -> None:
-    on(Installations=[Installation(HOME.folder, "bot")])
+@pytest.mark.parametrize("folder", [FOLDER, "/opt/mine"])
+@pytest.mark.parametrize("taken", ["", "1.16.1"], ids=["elsewhere", "in place"])
+def test_one_that_plain_compose_would_not_find_is_refused(on: Any, folder: str, taken: str) -> None:
+    """Wherever it stands: others would be started on its data."""
+    on(StartedThere={"bot": Started(["1"])}, CheckedOutTag=taken)
     with pytest.raises(DeployError, match=r"write COMPOSE_PROJECT_NAME=bot into its \.env"):
-        adoption.adopted(settings())
-    on(Installations=[Installation(HOME.folder, "bot")], ComposeProject="bot")
-    assert adoption.adopted(settings()).dify.folder == "/home/gx/dify"
+        adoption.adopted(settings(folder=folder))
+    assert adoption.adopted(settings(folder=folder), replaced=True)  # a restore removes them first
+    on(StartedThere={"bot": Started(["1"])}, CheckedOutTag=taken, ComposeProject="bot")
+    assert adoption.adopted(settings(folder=folder))
+
+
+def test_which_of_several_is_meant_is_not_guessed(on: Any) -> None:
     on(Installations=[HOME, OTHER])
     with pytest.raises(DeployError, match="m: 2 installations of Dify"):
         adoption.adopted(settings())
+    on(StartedThere={"bot": Started(["1"]), "docker": Started(["2"])})
+    with pytest.raises(
+        DeployError, match=r"as project bot and docker, and plain .* only one of them may run"
+    ):
+        adoption.adopted(settings())
+
+
+def test_a_name_of_the_settings_starts_no_second_one(on: Any) -> None:
+    another = {"COMPOSE_PROJECT_NAME": "bot"}
+    on(StartedThere={"docker": Started(["1"])})
+    with pytest.raises(DeployError, match=r'set dify.env = {"COMPOSE_PROJECT_NAME": "docker"}'):
+        adoption.adopted(settings(env=another, take_over=True))
+    assert adoption.adopted(settings(env=another))  # whose .env is not written
+    on(StartedThere={"bot": Started(["1"])}, ComposeProject="bot")
+    assert adoption.adopted(settings(env=another, take_over=True))
+    on(Installations=[])  # a second one, to be started
+    assert adoption.adopted(settings(env=another, folder="/opt/mine"))
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_one_that_was_started_from_other_files_is_refused(on: Any, replaced: bool) -> None:
+    mine = {"docker-compose.yaml": True, "data.yaml": False}
+    on(StartedThere={"docker": Started(["1"], mine)}, CheckedOutTag="1.16.1")
+    with pytest.raises(DeployError) as refused:
+        adoption.adopted(settings(), replaced=replaced)
+    assert "started from docker-compose.yaml, data.yaml, and plain" in str(refused.value)
+    assert "there reads docker-compose.yaml; write COMPOSE_FILE=docker-compose.yaml:data.yaml" in str(
+        refused.value
+    )
+    on(StartedThere={"docker": Started(["1"], dict.fromkeys(mine, True))}, CheckedOutTag="1.16.1")
+    assert adoption.adopted(settings(), replaced=replaced)
+
+
+def test_what_was_started_otherwise_since_then_stops_the_start(on: Any) -> None:
+    on(StartedThere={"bot": Started(["1"])})
+    [told] = dify_containers.up._inner(dify=settings().dify)  # type: ignore[attr-defined]
+    assert "Start Dify: the Dify in /opt/dify/docker was started as project bot" in told.get_raw_value()
 
 
 def stack(**containers: str) -> Stack:

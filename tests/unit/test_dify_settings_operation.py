@@ -230,3 +230,45 @@ def test_an_override_of_the_owners_is_left_and_stops_who_takes_over(
         run(notes, version="1.3.1", take_over=True)
     assert override.read_text() == "services: {}\n"
     assert "is somebody's own" in said.text
+
+
+@pytest.mark.parametrize(
+    ("name", "env", "told"),
+    [
+        (
+            "docker-compose.override.yml",
+            "",
+            "is somebody's own; compose reads it, and docker-compose.override",
+        ),
+        ("data.yaml", "COMPOSE_FILE=docker-compose.yaml:data.yaml\n", "compose would not read"),
+    ],
+)
+def test_an_override_that_would_not_be_read_is_not_written(
+    notes: Path, said: pytest.LogCaptureFixture, name: str, env: str, told: str
+) -> None:
+    docker = notes / "docker"
+    (docker / name).write_text("services: {}\n")
+    with (docker / ".env").open("a") as file:
+        file.write(env)
+    before = (docker / ".env").read_bytes()
+    assert not run(notes, version="1.3.1")
+    assert "+ docker-compose.override.yaml, once " in said.text
+    with pytest.raises(PyinfraError):
+        run(notes, version="1.3.1", take_over=True)
+    assert told in said.text
+    assert (docker / ".env").read_bytes() == before
+    assert not (docker / "docker-compose.override.yaml").exists()
+    # As the advice says.
+    (docker / name).rename(docker / "mine.yaml")
+    named = {"COMPOSE_FILE": "docker-compose.yaml:docker-compose.override.yaml:mine.yaml"}
+    assert run(notes, version="1.3.1", take_over=True, env=named)
+    assert (docker / "docker-compose.override.yaml").read_text().startswith(OURS)
+
+
+def test_one_of_our_own_that_names_other_files_is_told(clone: Path, said: pytest.LogCaptureFixture) -> None:
+    assert run(clone)
+    before = (clone / "docker/.env").read_bytes()
+    with pytest.raises(PyinfraError):
+        run(clone, env={"COMPOSE_FILE": "docker-compose.yaml"})
+    assert "compose would not read" in said.text
+    assert (clone / "docker/.env").read_bytes() == before

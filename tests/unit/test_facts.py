@@ -12,7 +12,14 @@ from pyinfra.api import FactBase, StringCommand
 
 from provision.domain.adoption import OVERRIDE, Installation
 from provision.domain.model_files import ModelFiles
-from provision.facts.adoption import ComposeProject, Installations, MadeByHand, RememberedFolder
+from provision.facts.adoption import (
+    ComposeFiles,
+    ComposeProject,
+    Installations,
+    MadeByHand,
+    RememberedFolder,
+    StartedThere,
+)
 from provision.facts.backup import (
     Backups,
     Immovable,
@@ -92,6 +99,8 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (Installations, {}),
         (RememberedFolder, {"path": "/no/such file"}),
         (MadeByHand, {"folder": "/no/such folder"}),
+        (ComposeFiles, {"folder": "/no/such folder"}),
+        (StartedThere, {"folder": "/no/such folder", "files": []}),
     ],
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:
@@ -337,3 +346,9 @@ def test_what_compose_calls_a_folder(tmp_path: Path, env: str | None, project: s
     if env is not None:
         (folder / ".env").write_text(env)
     assert ask(ComposeProject, folder=str(folder)) == project
+
+
+def test_what_the_shell_calls_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=bot")
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "shell")
+    assert ask(ComposeProject, folder=str(tmp_path)) == "shell"

@@ -8,12 +8,20 @@ import pytest
 from pyinfra.api import FactBase
 from pyinfra.api.exceptions import DeployError
 
+from provision.domain.compose_files import Choice
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.listeners import Published
 from provision.domain.portproxy import Rule
 from provision.domain.windows_door import Settings
 from provision.domain.windows_ports import Process, WindowsPorts
-from provision.facts.adoption import Installations, MadeByHand, RememberedFolder
+from provision.facts.adoption import (
+    ComposeFiles,
+    ComposeProject,
+    Installations,
+    MadeByHand,
+    RememberedFolder,
+    StartedThere,
+)
 from provision.facts.docker import DockerDesktop, NginxVariables
 from provision.facts.git import CheckedOutTag
 from provision.facts.listeners import Listeners, PublishedPorts
@@ -60,6 +68,9 @@ class Windows:
             Installations: [],
             RememberedFolder: "",
             MadeByHand: False,
+            ComposeFiles: Choice(),
+            ComposeProject: "docker",
+            StartedThere: {},
             CheckedOutTag: "",
         } | facts
 

@@ -249,6 +249,15 @@ def test_secrets_are_read_anew(here: LocalHost, monkeypatch: pytest.MonkeyPatch)
     assert keeper._read == {}
 
 
+def test_containers_of_another_name_in_the_folder_go(here: LocalHost) -> None:
+    """They would run on, or be started by Docker again, beside those of the backup and on the same data."""
+    name = lived_on(here).name
+    (here.docker / "others").write_text(f"stray bot {here.folder}/dify/docker\nwiki bot {here.folder}\n")
+    assert put_back(here, name), "\n".join(here.said)
+    assert (here.docker / "others").read_text() == f"wiki bot {here.folder}\n"
+    assert any(call.startswith("stop ") and call.endswith(" stray") for call in here.calls)
+
+
 def test_a_project_of_the_same_name_elsewhere_keeps_its_containers(here: LocalHost) -> None:
     name = lived_on(here).name
     (here.folder / "link").symlink_to("dify")
