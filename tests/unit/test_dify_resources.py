@@ -89,6 +89,19 @@ def test_orphan_of_ours_is_switched_to_and_updated() -> None:
     assert "canary" not in repr(wanted)
 
 
+def test_a_credential_that_an_upgraded_dify_does_not_find_is_told_with_the_command_for_it() -> None:
+    stored = {
+        **NOTHING_STORED,
+        "credentials": {"context_size": "8", "api_key": "other*******key"},
+        "current_credential_id": "1",
+        "current_credential_name": "vllm-00",
+    }
+    unfound = {"code": "invalid_param", "message": "Credential record not found.", "status": 400}
+    routes = Routes({f"GET {CREDENTIALS}": [stored], f"PUT {CREDENTIALS}": [(400, unfound)]})
+    with pytest.raises(DifyError, match="flask data-migrate legacy-model-types --apply"):
+        credential(routes).apply()
+
+
 # What Dify says of a failure that nobody has caught (``libs/external_api.py``).
 UNEXPLAINED = (500, {"code": "unknown", "message": "Internal Server Error", "status": 500})
 

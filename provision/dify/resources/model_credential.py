@@ -11,6 +11,7 @@ from provision.dify.dialects.credentials import Write, stored_credential
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
 from provision.dify.runtimes import when_accepted
+from provision.dify.transport import READ_TIMEOUT
 from provision.domain.providers import ModelType
 from provision.domain.wiring.credentials import (
     CredentialAction,
@@ -19,12 +20,20 @@ from provision.domain.wiring.credentials import (
     WantedCredential,
 )
 from provision.domain.wiring.masking import credential_name
+from provision.domain.wiring.versions import Version
 
 # Seconds. Dify saves only after the plugin has tried the endpoint, which may take the plugin 300 s.
 _SAVE_TIMEOUT = 330.0
 _ENDPOINT_ADVICE = (
     "the request to the endpoint comes from Dify's plugin_daemon container: from there the URL must be "
     "reachable, end with /v1, serve this model name and accept this key"
+)
+# Releases from here on do not find the credentials that older ones have stored (see domain/upgrades.py).
+_RENAMED = Version(1, 14, 0)
+_UNFOUND = "Credential record not found"
+_RENAMED_ADVICE = (
+    "a credential of a release before 1.14: on the Dify host, in its docker folder, run docker compose exec api "
+    "flask data-migrate legacy-model-types --apply (1.15.0 and newer have it), then run again"
 )
 _STALE_ADVICE = "its plugin is installed, but Dify does not list it: see docker compose logs plugin_daemon"
 
@@ -134,15 +143,14 @@ class ModelCredential:
 
     def _carry_out(self, write: Write) -> None:
         path = self._path(write.path)
-        if not write.saves:
-            self.dify.console.send(self.title, write.method, path, body=write.body)
-            return
+        timeout = _SAVE_TIMEOUT if write.saves else READ_TIMEOUT
         try:
-            self.dify.console.send(
-                self.title, write.method, path, body=write.body, read_timeout=_SAVE_TIMEOUT
-            )
+            self.dify.console.send(self.title, write.method, path, body=write.body, read_timeout=timeout)
         except DifyError as error:
-            raise error.advised(error.advice or _ENDPOINT_ADVICE) from None
+            advice = _ENDPOINT_ADVICE if write.saves else ""
+            if _UNFOUND in error.problem and self.dify.version >= _RENAMED:
+                advice = _RENAMED_ADVICE
+            raise error.advised(error.advice or advice) from None
 
     def _path(self, last: str) -> str:
         path = f"workspaces/current/model-providers/{self.provider}/models"
