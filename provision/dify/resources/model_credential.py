@@ -32,8 +32,8 @@ _ENDPOINT_ADVICE = (
 _RENAMED = Version(1, 14, 0)
 _UNFOUND = "Credential record not found"
 _RENAMED_ADVICE = (
-    "a credential of a release before 1.14: on the Dify host, in its docker folder, run docker compose exec api "
-    "flask data-migrate legacy-model-types --apply (1.15.0 and newer have it), then run again"
+    "a credential of a release before 1.14: on the Dify host, in its docker folder, run docker compose exec "
+    "api flask data-migrate legacy-model-types --apply (1.15.0 and newer have it), then run again"
 )
 _STALE_ADVICE = "its plugin is installed, but Dify does not list it: see docker compose logs plugin_daemon"
 
