@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 from pyinfra.facts.server import LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment
-from provision.facts.docker import Running
+from provision.facts.containers import Running
 from provision.operations import apt, dify, dify_containers, dify_stack
 from provision.operations.adoption import remembered
 from provision.operations.unfinished import nothing_unfinished

@@ -13,7 +13,7 @@ from provision.domain.backup import Contents, Part, contents, unpackable
 from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
 from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectStorage
-from provision.facts.docker import ProjectContainers
+from provision.facts.containers import ProjectContainers
 from provision.facts.hardware import FreeSpace
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.steps import StepError

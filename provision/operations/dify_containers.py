@@ -9,7 +9,8 @@ from provision import progress
 from provision.domain import adoption, compose
 from provision.domain.settings import DifySettings
 from provision.facts.adoption import ComposeFiles, StartedThere
-from provision.facts.docker import ComposeStack, ComposeVersion, Ill, ProjectContainers
+from provision.facts.containers import ComposeStack, Ill, ProjectContainers
+from provision.facts.docker import ComposeVersion
 from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import StepError

@@ -24,7 +24,7 @@ from provision.endpoint import (
     prove,
     prove_kind,
 )
-from provision.facts.docker import ContainerPython
+from provision.facts.containers import ContainerPython
 from provision.facts.model import ModelFolder
 from provision.facts.service import ServiceLog
 from provision.keeper import KeeperUnavailableError, secret

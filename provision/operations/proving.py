@@ -10,7 +10,7 @@ from provision.dify.errors import DifyError
 from provision.domain.deployment import Deployment
 from provision.domain.upgrades import migration
 from provision.domain.wiring.versions import Version
-from provision.facts.docker import Restarts
+from provision.facts.containers import Restarts
 from provision.keeper import KeeperUnavailableError
 from provision.operations.asking import ask
 from provision.operations.dify import client, meet_again

@@ -19,7 +19,8 @@ from provision.domain.room import Need
 from provision.domain.settings import DifySettings
 from provision.domain.unfinished import Unfinished
 from provision.facts.backup import Backups, VolumePlace
-from provision.facts.docker import ComposeStack, NginxVariables
+from provision.facts.containers import ComposeStack
+from provision.facts.docker import NginxVariables
 from provision.operations.backup import digest, manifest_of, tell_missing
 from provision.operations.backup_parts import require_movable, require_own_files
 from provision.operations.dify import meet_again, ready

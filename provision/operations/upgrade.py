@@ -13,7 +13,7 @@ from provision.domain.deployment import Deployment
 from provision.domain.unfinished import Unfinished
 from provision.domain.upgrades import edits, external_data, problems, vector_store
 from provision.domain.wiring.versions import Version
-from provision.facts.docker import Running, UpFor
+from provision.facts.containers import Running, UpFor
 from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.operations.asking import ask
 from provision.operations.backup import manifest_of, pack

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from local_host import LocalHost
+from upgrading import cloned
 
 from provision.domain import backup
+from provision.domain.deployment import Deployment
 from provision.operations import unfinished
 
 
@@ -32,6 +34,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LocalHost:
     monkeypatch.setattr(backup, "OURS", ours)
     monkeypatch.setattr(unfinished, "NOTE", str(tmp_path / "lib/unfinished.json"))
     return here
+
+
+@pytest.fixture
+def deployment(here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    return cloned(here, tmp_path, monkeypatch)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from provision.dify import Dify
+from provision.dify.resources import Chatbot, ModelCredential
 
 OLD, NEW = (f"a/b:0.0.{number}@{str(number) * 64}" for number in (1, 2))
 W = "workspaces/current"
@@ -66,3 +67,43 @@ STARTED = {"all_installed": False, "task_id": "t1", "task": None}
 IDS = f"POST {W}/plugin/list/installations/ids"
 INSTALL = f"POST {W}/plugin/install/marketplace"
 TASK = f"GET {W}/plugin/tasks/t1"
+
+
+def credential(routes: Routes) -> ModelCredential:
+    return ModelCredential(routes.dify(), "m", "llm", {"context_size": "1024"}, "canary-key-123", b"salt")
+
+
+NOTHING_STORED: dict[str, Any] = {
+    "credentials": {},
+    "current_credential_id": None,
+    "available_credentials": [],
+}
+
+
+# What Dify says of a failure that nobody has caught (``libs/external_api.py``).
+UNEXPLAINED = (500, {"code": "unknown", "message": "Internal Server Error", "status": 500})
+
+
+def app(number: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": str(number),
+        "name": "Bot",
+        "description": "d",
+        "icon_type": "emoji",
+        "icon": "🤖",
+        "icon_background": "#FFEAD5",
+        "enable_site": True,
+        "enable_api": True,
+        "max_active_requests": 5,
+        "site": {"access_token": "code"},
+        "model_config": None,
+        **changes,
+    }
+
+
+def listed(*apps: dict[str, Any]) -> dict[str, Any]:
+    return {"data": list(apps), "has_more": False}
+
+
+def bot(routes: Routes) -> Chatbot:
+    return Chatbot(routes.dify(), "Bot", "d", "🤖", "#FFEAD5", "m", "p")

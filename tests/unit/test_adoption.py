@@ -33,14 +33,8 @@ from provision.facts.adoption import (
     RememberedFolder,
     StartedThere,
 )
-from provision.facts.docker import (
-    ComposeStack,
-    Container,
-    Namesakes,
-    NginxVariables,
-    ProjectContainers,
-    Stack,
-)
+from provision.facts.containers import ComposeStack, Container, Namesakes, ProjectContainers, Stack
+from provision.facts.docker import NginxVariables
 from provision.facts.git import CheckedOutTag
 from provision.operations import adoption as adoption_operations
 from provision.operations import dify_containers, dify_stack

@@ -9,7 +9,7 @@ import pytest
 from provision.domain.settings import DifySettings
 from provision.endpoint import EndpointError
 from provision.facts.adoption import ComposeProject
-from provision.facts.docker import ContainerPython
+from provision.facts.containers import ContainerPython
 from provision.operations import endpoint
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provision.domain.compose import differences, nginx_is_stale
-from provision.facts.docker import ComposeStack, Container
+from provision.facts.containers import ComposeStack, Container
 
 EARLY, LATE = "2026-11-22T10:00:00.1Z", "2026-11-22T10:00:09.1Z"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.facts.docker import Ill, Namesakes, ProjectContainers
+from provision.facts.containers import Ill, Namesakes, ProjectContainers
 from provision.operations.dify_containers import LAST_WORDS, PULL
 
 

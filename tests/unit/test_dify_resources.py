@@ -6,21 +6,34 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dify_routes import CREDENTIALS, IDS, INSTALL, NEW, STARTED, SUCCESS, TASK, Routes, W, installed, task
+from dify_routes import (
+    CREDENTIALS,
+    IDS,
+    INSTALL,
+    NEW,
+    NOTHING_STORED,
+    STARTED,
+    SUCCESS,
+    TASK,
+    Routes,
+    W,
+    app,
+    bot,
+    credential,
+    installed,
+    listed,
+    task,
+)
 
 from provision.dify import DifyError
 from provision.dify.resources import (
     AdminAccount,
     ApiKey,
-    Chatbot,
     DefaultModels,
     ModelCredential,
     Plugin,
     SiteAndApi,
-    StrayModels,
-    ToolCredential,
 )
-from provision.domain.wiring.masking import credential_name
 from provision.domain.wiring.retrieval import MARK
 
 
@@ -55,141 +68,6 @@ def test_setup_refusals() -> None:
         AdminAccount(Routes({**unset, **wrong}).dify(), "a@b.cd", "A", "Passw0rd", "x").apply()
 
 
-def credential(routes: Routes) -> ModelCredential:
-    return ModelCredential(routes.dify(), "m", "llm", {"context_size": "1024"}, "canary-key-123", b"salt")
-
-
-NOTHING_STORED: dict[str, Any] = {
-    "credentials": {},
-    "current_credential_id": None,
-    "available_credentials": [],
-}
-
-
-def test_credential_is_not_stacked_when_the_write_is_lost() -> None:
-    routes = Routes({f"GET {CREDENTIALS}": [NOTHING_STORED], f"POST {CREDENTIALS}": [(201, SUCCESS)]})
-    with pytest.raises(DifyError, match="accepted it, but the model has no credential"):
-        credential(routes).apply()
-    assert len(routes.bodies(f"POST {CREDENTIALS}")) == 1
-
-
-def test_orphan_of_ours_is_switched_to_and_updated() -> None:
-    orphan = {
-        **NOTHING_STORED,
-        "available_credentials": [{"credential_id": "1", "credential_name": "vllm-00"}],
-    }
-    active = {**orphan, "current_credential_id": "1", "current_credential_name": "vllm-00"}
-    routes = Routes({f"GET {CREDENTIALS}": [orphan, active], f"POST {CREDENTIALS}/switch": [SUCCESS]})
-    wanted = credential(routes)
-    sent = {"context_size": "1024", "api_key": "canary-key-123"}
-    routes.answers[f"PUT {CREDENTIALS}"] = [SUCCESS]
-    with pytest.raises(DifyError, match="context_size is ''"):
-        wanted.apply()
-    assert routes.bodies(f"PUT {CREDENTIALS}")[0]["credentials"] == sent
-    assert "canary" not in repr(wanted)
-
-
-def test_a_credential_that_an_upgraded_dify_does_not_find_is_told_with_the_command_for_it() -> None:
-    stored = {
-        **NOTHING_STORED,
-        "credentials": {"context_size": "8", "api_key": "other*******key"},
-        "current_credential_id": "1",
-        "current_credential_name": "vllm-00",
-    }
-    unfound = {"code": "invalid_param", "message": "Credential record not found.", "status": 400}
-    routes = Routes({f"GET {CREDENTIALS}": [stored], f"PUT {CREDENTIALS}": [(400, unfound)]})
-    with pytest.raises(DifyError, match="flask data-migrate legacy-model-types --apply"):
-        credential(routes).apply()
-
-
-# What Dify says of a failure that nobody has caught (``libs/external_api.py``).
-UNEXPLAINED = (500, {"code": "unknown", "message": "Internal Server Error", "status": 500})
-
-
-def test_save_waits_for_a_plugin_that_may_be_starting() -> None:
-    routes = Routes({f"GET {CREDENTIALS}": [NOTHING_STORED]})
-    routes.answers[f"POST {CREDENTIALS}"] = [UNEXPLAINED]
-    with pytest.raises(DifyError, match=r"500 unknown: .* → see the logs of Dify's api and plugin_daemon"):
-        credential(routes).apply()
-    assert routes.now == 60
-
-
-def test_save_looks_again_before_it_is_repeated() -> None:
-    stored = {
-        "credentials": {"context_size": "1024", "api_key": "canary************23"},
-        "current_credential_id": "1",
-        "current_credential_name": credential_name("canary-key-123", b"salt"),
-        "available_credentials": [],
-    }
-    routes = Routes({f"GET {CREDENTIALS}": [NOTHING_STORED, stored], f"POST {CREDENTIALS}": [UNEXPLAINED]})
-    credential(routes).apply()
-    assert len(routes.bodies(f"POST {CREDENTIALS}")) == 1
-
-
-def test_save_waits_longer_for_a_plugin_that_is_starting() -> None:
-    """As Dify tells it of a tool since 1.7.0 (``services/tools/builtin_tools_manage_service.py``)."""
-    said = "PluginDaemonInternalServerError: no available node, plugin runtime not found"
-    path = f"{W}/tool-provider/builtin/a/b/c"
-    routes = Routes({f"GET {path}/credentials": [[]]})
-    routes.answers[f"POST {path}/add"] = [(400, {"code": "invalid_param", "message": said})]
-    with pytest.raises(DifyError, match="no available node"):
-        ToolCredential(routes.dify(), "a/b/c", {"base_url": "http://x"}).apply()
-    assert routes.now == 180
-
-
-MODELS = CREDENTIALS.removesuffix("/credentials")
-CONNECTED = {**NOTHING_STORED, "credentials": {"context_size": "1024"}, "current_credential_id": "1"}
-
-
-def unlisted(write: str, message: str, **answers: Any) -> Routes:
-    """A Dify that refuses a write as its list of models is empty."""
-    refused = (400, {"code": "invalid_param", "message": message, "status": 400})
-    routes = Routes({f"GET {MODELS}": [{"data": []}], f"GET {CREDENTIALS}": [CONNECTED], **answers})
-    routes.answers[write] = [refused]
-    return routes
-
-
-def test_a_model_that_dify_does_not_list_for_want_of_its_plugin_is_told_as_that() -> None:
-    told = r"plugin of langgenius/.* does not run: Dify has a credential of m \(llm\) .*logs plugin_daemon"
-    write = f"POST {W}/default-model"
-    routes = unlisted(write, "Model m does not exist.")
-    routes.answers |= {f"GET {W}/default-model": [{"data": None}], PLUGINS: [{"plugins": []}]}
-    with pytest.raises(DifyError, match=told):
-        DefaultModels(routes.dify(), {"llm": "m"}).apply()
-    assert (routes.now, len(routes.bodies(write))) == (180, 1)
-
-    write = "POST apps/1/model-config"
-    routes = unlisted(write, "model.name must be in the specified model list")
-    routes.answers |= {"GET apps": [listed(app(1))], "GET apps/1": [app(1)]}
-    with pytest.raises(DifyError, match=told):
-        bot(routes).apply()
-    assert (routes.now, len(routes.bodies(write))) == (180, 1)
-
-    strays = StrayModels(routes.dify(), [("llm", "m")], prune=True)
-    for ask in (strays.difference, strays.apply):
-        with pytest.raises(DifyError, match=told):
-            ask()
-    assert not any(sent.startswith("DELETE") for sent, _ in routes.sent)
-
-
-def test_a_model_that_is_not_connected_is_not_waited_for() -> None:
-    routes = unlisted("POST apps/1/model-config", "model.name must be in the specified model list")
-    routes.answers |= {"GET apps": [listed(app(1))], "GET apps/1": [app(1)]}
-    routes.answers[f"GET {CREDENTIALS}"] = [NOTHING_STORED]
-    with pytest.raises(DifyError, match="specified model list → the model must be connected before"):
-        bot(routes).apply()
-    assert routes.now == 0
-
-
-def test_an_app_is_looked_for_before_it_is_made_again() -> None:
-    """Dify up to 1.16.0 asks the default model's plugin for a new app (``services/app_service.py``)."""
-    routes = Routes({"GET apps": [listed(), listed(), listed(app(1))], "GET apps/1": [app(1)]})
-    routes.answers |= {"POST apps": [UNEXPLAINED], "POST apps/1/model-config": [SUCCESS]}
-    with pytest.raises(DifyError, match="Dify accepted it, but these differ: pre_prompt"):
-        bot(routes).apply()
-    assert len(routes.bodies("POST apps")) == 2
-
-
 def form(*names: str) -> dict[str, Any]:
     schema = {"credential_form_schemas": [{"variable": name} for name in names]}
     provider = "langgenius/openai_api_compatible/openai_api_compatible"
@@ -206,31 +84,6 @@ def test_a_plugin_that_cannot_do_what_is_needed_is_told_with_the_way_out() -> No
         wanted.difference()
     routes.answers[f"GET {W}/model-providers"] = [form("context_size", "compatibility_mode")]
     assert wanted.difference() == "the model has no credential"
-
-
-def app(number: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "id": str(number),
-        "name": "Bot",
-        "description": "d",
-        "icon_type": "emoji",
-        "icon": "🤖",
-        "icon_background": "#FFEAD5",
-        "enable_site": True,
-        "enable_api": True,
-        "max_active_requests": 5,
-        "site": {"access_token": "code"},
-        "model_config": None,
-        **changes,
-    }
-
-
-def listed(*apps: dict[str, Any]) -> dict[str, Any]:
-    return {"data": list(apps), "has_more": False}
-
-
-def bot(routes: Routes) -> Chatbot:
-    return Chatbot(routes.dify(), "Bot", "d", "🤖", "#FFEAD5", "m", "p")
 
 
 def test_two_apps_of_one_name() -> None:

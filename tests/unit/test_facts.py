@@ -30,17 +30,9 @@ from provision.facts.backup import (
     ProjectStorage,
     VolumePlace,
 )
+from provision.facts.containers import ComposeStack, ContainerPython, Restarts, Running, Stack
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
-from provision.facts.docker import (
-    ComposeStack,
-    ComposeVersion,
-    ContainerPython,
-    DockerBridge,
-    DockerDesktop,
-    Restarts,
-    Running,
-    Stack,
-)
+from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop
 from provision.facts.files import ClosedFolder, HoldsLine
 from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.facts.init import Systemd

@@ -4,43 +4,23 @@ from __future__ import annotations
 
 import shutil
 import stat
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from local_host import LocalHost, PowerCutError, as_host, settings
+from local_host import LocalHost, as_host, settings
 from pyinfra.api import FactBase
+from restoring import lived_on, put_back, rows
 
 from provision import keeper
 from provision.domain import backup as domain
-from provision.domain.backup import Manifest
 from provision.domain.deployment import Deployment
 from provision.domain.room import Space
-from provision.domain.settings import BackupSettings, DifySettings
-from provision.domain.unfinished import Phase
-from provision.facts.docker import ComposeStack, Container, Stack
+from provision.facts.containers import ComposeStack, Container, Stack
 from provision.facts.hardware import FolderSizes, FreeSpace
 from provision.operations import backup, restore, unfinished
 from provision.operations.steps import StepError
 from provision.operations.unfinished import noted
-
-
-def put_back(here: LocalHost, name: str, dify: DifySettings | None = None) -> bool:
-    return restore._put_back(None, as_host(here), dify or settings(here), name)  # type: ignore[arg-type]
-
-
-def rows(here: LocalHost) -> str:
-    return (here.folder / "dify/docker/volumes/db/data/documents").read_text()
-
-
-def lived_on(here: LocalHost) -> Manifest:
-    """A backup, after which the installation was written to."""
-    manifest = backup.pack(as_host(here), settings(here))
-    (here.folder / "dify/docker/volumes/db/data/documents").write_text("a row\nanother row\n")
-    (here.folder / "dify/docker/volumes/new").write_text("")
-    (here.folder / "etc/secrets/admin-password").write_text("another\n")
-    return manifest
 
 
 def test_onto_the_same_host(here: LocalHost) -> None:
@@ -63,40 +43,6 @@ def test_onto_the_same_host(here: LocalHost) -> None:
     assert not any("canary" in line for line in here.said)
 
 
-@pytest.mark.parametrize("reached", ["here", "@local"])
-def test_onto_a_fresh_host_from_a_fetched_copy(
-    here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reached: str
-) -> None:
-    """Another host, another folder; nothing of Dify is there. On this machine pyinfra carries no part."""
-    here.name = reached
-    carried = []
-    for name in ("get_file", "put_file"):
-        carry = getattr(here, name)
-        monkeypatch.setattr(here, name, lambda a, b, carry=carry: carried.append(str(a)) or carry(a, b))
-    volume = here.folder / "docker-engine/volumes/docker_es/_data"
-    volume.mkdir(parents=True)
-    (volume / "index").write_text("words")
-    here.mounts({"Type": "volume", "Name": "docker_es", "Source": str(volume), "RW": True})
-    name = backup.pack(as_host(here), settings(here)).name
-    assert backup._fetch(None, as_host(here), settings(here), str(tmp_path / "copies"))  # type: ignore[arg-type]
-    for gone in ("dify", "etc", "backups", "docker-engine/volumes"):
-        shutil.rmtree(tmp_path / gone)
-    for gone in ("containers", "running"):
-        (here.docker / gone).unlink()
-
-    dify = DifySettings(folder=f"{tmp_path}/srv/dify2", backup=BackupSettings(folder=f"{tmp_path}/kept"))
-    assert put_back(here, str(tmp_path / "copies" / reached / name), dify), "\n".join(here.said)
-    assert any(path.endswith(".tar.gz") for path in carried) == (reached != "@local")
-    assert (tmp_path / "srv/dify2/docker/volumes/db/data/documents").read_text() == "a row\n"
-    assert (tmp_path / "etc/secrets/admin-password").read_text() == "canary\n"
-    assert (volume / "index").read_text() == "words"
-    assert here.running == ["dify-api:1.15.0"]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "kept" / name).glob("*.gz")} == {0o600}
-    labels = [call for call in here.calls if call.startswith("volume create")]
-    assert labels
-    assert all("com.docker.compose.volume=es docker_es" in call for call in labels)
-
-
 def test_volumes_of_a_project_of_another_name_are_its_own_on_a_fresh_host(here: LocalHost) -> None:
     (here.folder / "dify/docker/.env").write_text("COMPOSE_PROJECT_NAME=wissen\n")
     (here.docker / "project").write_text("wissen\n")
@@ -111,136 +57,6 @@ def test_volumes_of_a_project_of_another_name_are_its_own_on_a_fresh_host(here: 
     assert put_back(here, name), "\n".join(here.said)
     labels = [f"com.docker.compose.{label}" for label in ("project=wissen", "volume=es")]
     assert f"volume create --label {' --label '.join(labels)} wissen_es" in here.calls
-
-
-def test_a_restore_that_was_cut_anywhere_is_finished_by_the_next(here: LocalHost, tmp_path: Path) -> None:
-    manifest = lived_on(here)
-    saved = tmp_path.with_name(f"{tmp_path.name}-saved")
-    shutil.copytree(tmp_path, saved)
-    for number in range(1, 60):
-        shutil.rmtree(tmp_path)
-        shutil.copytree(saved, tmp_path)
-        try:
-            assert put_back(LocalHost(tmp_path, cut_before=number), manifest.name)
-        except PowerCutError:
-            assert put_back(here, manifest.name), (number, here.said)
-        else:
-            assert number > 5
-            return
-        assert rows(here) == "a row\n"
-        assert (tmp_path / "dify.replaced/docker/volumes/new").exists()
-        assert here.running == ["dify-api:1.15.0"]
-    pytest.fail("it never came to its end")
-
-
-@pytest.mark.parametrize("moment", ["before", "between", "after"])
-def test_a_host_that_lost_power_while_it_exchanged_folders(here: LocalHost, moment: str) -> None:
-    """Killed inside the program on the host: before, between and after its two renames."""
-    manifest = lived_on(here)
-    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", manifest.name))
-    mv = here.folder / "bin/mv"
-    moved = here.folder / "moved"
-    nth = {"before": 1, "between": 2, "after": 3}[moment]
-    mv.write_text(
-        f'#!/bin/sh\necho >>{moved}; [ "$(wc -l <{moved})" != {nth} ] || kill -9 $PPID; exec /bin/mv "$@"\n'
-    )
-    mv.chmod(0o755)
-    moved.write_text("")
-    assert not put_back(here, manifest.name)
-    mv.unlink()
-    assert put_back(here, manifest.name), "\n".join(here.said)
-    assert rows(here) == "a row\n"
-    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
-    assert here.running == ["dify-api:1.15.0"]
-
-
-def test_what_people_did_before_it_was_proven_is_not_put_back_again(here: LocalHost) -> None:
-    """Dify runs, and a model that is down keeps it from being proven."""
-    manifest = lived_on(here)
-    assert put_back(here, manifest.name)
-    documents = here.folder / "dify/docker/volumes/db/data/documents"
-    documents.write_text("a row\nwritten meanwhile\n")
-    (here.docker / "running").unlink()
-    assert put_back(here, manifest.name)
-    assert documents.read_text() == "a row\nwritten meanwhile\n"
-    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
-    assert here.running == ["dify-api:1.15.0"]
-
-
-def test_another_restore_takes_its_place(here: LocalHost) -> None:
-    first = lived_on(here)
-    second = backup.pack(as_host(here), settings(here))
-    assert put_back(here, first.name)
-    assert put_back(here, second.name)
-    assert rows(here) == "a row\nanother row\n"
-    assert (here.folder / "dify.replaced/docker/volumes/db/data/documents").read_text() == "a row\n"
-    begun = noted(as_host(here))
-    assert begun
-    assert begun.backup == second.name
-
-
-def test_another_restore_takes_the_place_of_one_that_was_cut_amid(here: LocalHost) -> None:
-    """The one copy of what was there is beside it then, and stays."""
-    first = lived_on(here)
-    shutil.copytree(here.folder / "dify", here.folder / "dify.replaced", symlinks=True)
-    (here.folder / "dify/docker/volumes/db/data/documents").write_text("half of a backup\n")
-    second = backup.pack(as_host(here), settings(here))
-    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", second.name))
-    assert put_back(here, first.name), "\n".join(here.said)
-    assert rows(here) == "a row\n"
-    kept = here.folder / "dify.replaced/docker/volumes/db/data/documents"
-    assert kept.read_text() == "a row\nanother row\n"
-
-
-def test_what_only_the_other_restore_replaces_is_kept_as_it_is_now(here: LocalHost) -> None:
-    """Beside it lies what a restore of long ago has put aside."""
-    cut = lived_on(here)
-    key = here.folder / "etc/api-key"
-    key.write_text("of the backup\n")
-    second = backup.pack(as_host(here), settings(here))
-    key.write_text("of today\n")
-    key.with_name("api-key.replaced").write_text("of long ago\n")
-    shutil.copytree(here.folder / "dify", here.folder / "dify.replaced", symlinks=True)
-    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", cut.name))
-    assert put_back(here, second.name), "\n".join(here.said)
-    assert key.read_text() == "of the backup\n"
-    assert key.with_name("api-key.replaced").read_text() == "of today\n"
-    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
-
-
-def test_another_restore_goes_on_without_the_backup_of_the_one_that_was_cut(here: LocalHost) -> None:
-    name = lived_on(here).name
-    shutil.copytree(here.folder / "dify", here.folder / "dify.replaced", symlinks=True)
-    gone = "20200101T000000Z-1.3.1"
-    restore.note(as_host(here), restore.Unfinished("restore", "putting back", "", "", gone))
-    assert put_back(here, name), "\n".join(here.said)
-    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
-
-
-@pytest.mark.parametrize("phase", ["backing up", "starting", "going back", "proving", "clearing up"])
-def test_a_restore_is_the_way_out_of_an_upgrade(here: LocalHost, phase: Phase) -> None:
-    manifest = lived_on(here)
-    (here.folder / "dify.next").mkdir()
-    begun = restore.Unfinished("upgrade", phase, "1.15.0", "1.16.1", manifest.name, "it failed")
-    restore.note(as_host(here), begun)
-    assert put_back(here, manifest.name), "\n".join(here.said)
-    assert rows(here) == "a row\n"
-    assert (here.folder / "dify.replaced/docker/volumes/new").exists()
-    assert restore._finish(None, as_host(here), settings(here))  # type: ignore[arg-type]
-    assert noted(as_host(here)) is None
-    assert not (here.folder / "dify.next").exists()
-
-
-def test_what_it_takes_the_place_of_is_told(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (restore, unfinished):
-        monkeypatch.setattr(module, "host", here)
-    restore.note(as_host(here), restore.Unfinished("upgrade", "starting", "1.15.0", "1.16.1", "b"))
-    assert list(restore.put_back._inner(dify=settings(here), backup="b"))
-    assert here.said[-1] == "an upgrade to 1.16.1 is not finished (starting); this restore takes its place"
-    restore.note(as_host(here), restore.Unfinished("restore", "proving", "", "", "b"))
-    here.said.clear()
-    assert list(restore.put_back._inner(dify=settings(here), backup="/somewhere/b"))
-    assert not any("takes its place" in line for line in here.said)
 
 
 def test_secrets_are_read_anew(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,56 +195,6 @@ def test_no_room(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FreeSpace, "process", lambda *_: space)
     (kept / "large").write_bytes(bytes(10**6))
     assert put_back(here, manifest.name), "\n".join(here.said)
-
-
-def fetched(here: LocalHost) -> Path:
-    """A copy of a backup, which the host has not any more."""
-    name = backup.pack(as_host(here), settings(here)).name
-    assert backup._fetch(None, as_host(here), settings(here), f"{here.folder}/copies")  # type: ignore[arg-type]
-    shutil.rmtree(here.folder / "backups")
-    return here.folder / "copies/here" / name
-
-
-def test_nothing_is_sent_without_room_for_the_rest(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = fetched(here)
-    size = sum(path.stat().st_size for path in copy.glob("*.gz"))
-    there: list[int] = [0]
-    monkeypatch.setattr(FreeSpace, "process", lambda *_: Space(size - 1, "/"))
-    monkeypatch.setattr(FolderSizes, "process", lambda *_: there[0])
-    with pytest.raises(
-        StepError, match=r"for what is sent\); free some, or set dify.backup.folder to a larger"
-    ):
-        restore.bring(as_host(here), copy, settings(here).backup.folder)
-    assert not list((here.folder / "backups").rglob("*.gz"))
-    there[0] = 1  # what has arrived needs none
-    restore.bring(as_host(here), copy, settings(here).backup.folder)
-    assert (here.folder / "backups" / copy.name / "manifest.json").exists()
-
-
-def test_what_arrived_of_another_backup_goes(here: LocalHost) -> None:
-    copy = fetched(here)
-    backups = here.folder / "backups"
-    for name in (".coming-20200101T000000Z-1.3.1", f".coming-{copy.name}", "20200102T000000Z-1.3.1"):
-        (backups / name).mkdir(parents=True)
-        (backups / name / "secrets.tar.gz").write_text("some of it")
-    restore.bring(as_host(here), copy, str(backups))
-    assert {path.name for path in backups.iterdir()} == {copy.name, "20200102T000000Z-1.3.1"}
-
-
-def test_a_copy_may_be_renamed(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = fetched(here)
-    renamed = copy.rename(copy.with_name("before the move"))
-    assert put_back(here, str(renamed)), "\n".join(here.said)
-    begun = noted(as_host(here))
-    assert begun
-    assert begun.backup == copy.name
-    for module in (restore, unfinished):
-        monkeypatch.setattr(module, "host", here)
-    here.said.clear()
-    assert list(restore.put_back._inner(dify=settings(here), backup=str(renamed)))
-    assert not any("takes its place" in line for line in here.said)
-    [refused] = restore.put_back._inner(dify=settings(here), backup=str(here.folder))
-    assert "is no backup" in refused.get_raw_value()
 
 
 def test_a_volume_that_is_in_no_folder_is_refused(here: LocalHost) -> None:
