@@ -15,13 +15,13 @@ import pytest
 from standin_processes import free_port
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starting import Starting
 from test_client_standin import (
     BOT,
     EMAIL,
     INIT_PASSWORD,
     Door,
     Installation,
-    Starting,
     apply,
     model_endpoint,
     serving,

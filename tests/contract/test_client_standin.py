@@ -22,8 +22,6 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lab.dify.standin import api, assembly
-from lab.dify.standin.daemon.failures import INTERNAL, DaemonError
-from lab.dify.standin.daemon.runtimes import NO_NODE, Runtimes
 from lab.dify.standin.settings import Settings
 from provision.dify import Dify, DifyError, wait_until_ready
 from provision.dify.resources import (
@@ -60,19 +58,6 @@ class Door:
         if scope["type"] == "http" and scope["method"] != "GET" and not scope["path"].endswith(NO_WRITES):
             self.writes.append(f"{scope['method']} {scope['path']}")
         await self.app(scope, receive, send)
-
-
-class Starting(Runtimes):
-    """Plugins that run once something has asked for one often enough; as late as a test needs them."""
-
-    def __init__(self, refusals: int) -> None:
-        super().__init__()
-        self._refusals = refusals
-
-    def demand(self) -> None:
-        if self._refusals:
-            self._refusals -= 1
-            raise DaemonError(INTERNAL, NO_NODE)
 
 
 def pieces(*texts: str) -> Iterator[str]:

@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from test_client_standin import Door, Starting, serving
+from starting import Starting
+from test_client_standin import Door, serving
 
 from lab.dify.standin import VERSION, api, assembly
 from lab.dify.standin.daemon.client import LocalDaemon
