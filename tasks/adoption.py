@@ -36,7 +36,7 @@ def adopted(deployment: Deployment, *, replaced: bool = False) -> Deployment:
         logger.info(f"{host.print_prefix}Dify was found in {clone} and stays there")
         deployment = replace(deployment, dify=deployment.dify.model_copy(update={"folder": clone}))
     dify = deployment.dify
-    if problem := started_otherwise(host, dify, replaced=replaced):
+    if not replaced and (problem := started_otherwise(host, dify)):
         raise DeployError(f"{host.name}: {problem}")
     if not as_it_is(dify):
         return deployment

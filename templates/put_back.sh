@@ -1,15 +1,17 @@
-# Puts a backup back: containers of the installation go, each part takes its place again, and what was there is
-# kept beside it as PATH.replaced. It runs on the host as one program; a run that was killed is run again.
+# Puts a backup back, in two steps: each part is unpacked beside its place, which takes its time while Dify may
+# run; then containers go, each part takes its place, and what was there is kept beside it as PATH.replaced.
+# Each step runs on the host as one program; a run that was killed is run again from the first.
 #
-#   put_back.sh BACKUP CONTAINERS [FILE MEMBER PATH]...
+#   put_back.sh unpack BACKUP "" [FILE MEMBER PATH]...
+#   put_back.sh exchange BACKUP CONTAINERS [FILE MEMBER PATH]...
 #
-# CONTAINERS are ids, with spaces between them. FILE has been compared with the manifest's SHA-256. MEMBER is what the packed folder or file is called in it,
-# PATH where it belongs.
+# CONTAINERS are ids, with spaces between them. FILE has been compared with the manifest's SHA-256. MEMBER is
+# what the packed folder or file is called in it, PATH where it belongs.
 set -euo pipefail
 trap '' HUP PIPE
 
-backup=$1 containers=$2
-shift 2
+step=$1 backup=$2 containers=$3
+shift 3
 parts=("$@")
 
 say() { echo "$*" || true; }
@@ -38,8 +40,19 @@ unpack() {
 
 # The networks stay: others may have joined them, and compose takes them again.
 remove_containers() {
-    [ -z "$containers" ] || docker stop --time 30 $containers >/dev/null
-    [ -z "$containers" ] || docker rm --force $containers >/dev/null
+    local left id
+    [ -n "$containers" ] || return 0
+    # One of them may be gone by now; what counts is that none is there in the end.
+    docker stop --time 30 $containers >/dev/null || true
+    docker rm --force $containers >/dev/null || true
+    left=$(docker ps --all --quiet --no-trunc)
+    for id in $containers; do
+        case $left in *"$id"*)
+            echo "container $id cannot be removed" >&2
+            return 1
+            ;;
+        esac
+    done
 }
 
 exchange() {
@@ -56,8 +69,11 @@ exchange() {
     done
 }
 
-unpack "$@" # before anything stops
-say "stopping Dify and removing its containers"
-remove_containers
-exchange "$@"
-sync
+if [ "$step" = unpack ]; then
+    unpack "$@"
+else
+    say "stopping Dify and removing its containers"
+    remove_containers
+    exchange "$@"
+    sync
+fi

@@ -18,12 +18,16 @@ Models = Collection[tuple[str, str]]
 # How the daemon says that a plugin does not run (yet).
 _MISSING = ("no available node", "plugin runtime not found")
 _PAUSE = 5.0
-_PATIENCE = 180.0
+PATIENCE = 180.0
 # Seconds for an answer that says nothing, so that it may have any other reason.
 _UNEXPLAINED_PATIENCE = 60.0
 # How Dify refuses a model that is not on its list, for a chatbot and for a default.
 _UNLISTED = re.compile(r"must be in the specified model list|Model .* does not exist\.")
 _STOPPED_ADVICE = "see docker compose logs plugin_daemon, and run again"
+
+
+class PluginStoppedError(DifyError):
+    """A plugin does not run, and with it goes all that Dify would know of its models."""
 
 
 def is_missing(error: DifyError) -> bool:
@@ -36,7 +40,7 @@ def when_running(
     attempt: Callable[[], T],
     *,
     starting: Callable[[DifyError], bool] = is_missing,
-    patience: float = _PATIENCE,
+    patience: float = PATIENCE,
 ) -> T:
     """Repeat an attempt until the plugin that it needs runs.
 
@@ -102,16 +106,21 @@ def when_listed(dify: Dify, step: str, provider: str, models: Models, attempt: C
     return attempt()
 
 
-def wait_until_listed(dify: Dify, step: str, provider: str, models: Models) -> None:
+def wait_until_listed(
+    dify: Dify, step: str, provider: str, models: Models, patience: float = PATIENCE
+) -> None:
     """Wait until Dify's list of models has those of these that are connected.
 
+    Args:
+        patience: seconds.
+
     Raises:
-        DifyError: it has not after all that time, so the plugin does not run.
+        PluginStoppedError: it has not after all that time.
     """
-    deadline = dify.transport.clock() + _PATIENCE
+    deadline = dify.transport.clock() + patience
     while unlisted := dify.providers.unlisted(provider, models):
         if dify.transport.clock() >= deadline:
             names = ", ".join(f"{model} ({model_type})" for model_type, model in unlisted)
             problem = f"the plugin of {provider} does not run: Dify has a credential of {names} and no model"
-            raise DifyError(step, problem, _STOPPED_ADVICE)
+            raise PluginStoppedError(step, problem, _STOPPED_ADVICE)
         dify.transport.sleep(_PAUSE)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from provision.domain.addresses import url_with_port
@@ -35,19 +35,6 @@ class Installation:
 
     folder: str
     project: str
-
-
-@dataclass(frozen=True)
-class Started:
-    """Containers of one project's that compose was called for in a folder.
-
-    Attributes:
-        containers: their ids.
-        files: what they were started from and is still there; whether plain ``docker compose`` reads it.
-    """
-
-    containers: list[str] = field(default_factory=list)
-    files: dict[str, bool] = field(default_factory=dict)
 
 
 class AdoptionError(Exception):
@@ -103,13 +90,13 @@ def clone_of(installation: Installation) -> str:
     return installation.folder.removesuffix(SUBFOLDER)
 
 
-def another_name(folder: str, started: Mapping[str, Started], project: str, wanted: str = "") -> str | None:
+def another_name(folder: str, started: Collection[str], project: str, wanted: str = "") -> str | None:
     """What to say where compose's plain form would not find the containers again, and start others.
 
     Those would run on the same data: two PostgreSQL in one folder destroy it.
 
     Args:
-        started: the Difys that were started in the folder, by project.
+        started: projects of the Difys that were started in the folder.
         project: what compose calls the folder's project by itself.
         wanted: what the settings would have it call that; empty when they say nothing.
     """
@@ -133,19 +120,15 @@ def another_name(folder: str, started: Mapping[str, Started], project: str, want
     return None
 
 
-def other_files(folder: str, started: Iterable[Started], read: Iterable[str]) -> str | None:
-    """What to say where containers were started from files that compose's plain form does not read.
+def other_files(folder: str, files: Iterable[str], read: Iterable[str]) -> str:
+    """What to say where Dify was started from files that compose's plain form does not read.
 
-    It would make others from another definition, which may say that data lie elsewhere. A file that is gone
-    was renamed, and what it said stands where compose reads it; one more that compose reads is an edit.
+    It would make others from another definition, which may say that data lie elsewhere.
 
     Args:
-        started: what was started in the folder.
+        files: what a container was started from.
         read: what compose reads there by itself.
     """
-    files = next((each.files for each in started if not all(each.files.values())), None)
-    if files is None:
-        return None
     return (
         f"the Dify in {folder} was started from {', '.join(files)}, and plain `docker compose` there reads "
         f"{', '.join(read)}; write COMPOSE_FILE={':'.join(files)} into its .env, by which nothing is "

@@ -27,11 +27,11 @@ OURS = {
 INSTALLATION = "installation"
 COUNTING_MINUTES = 15  # until it is given up to count what a path holds
 
-# Mounted by some from the machine, and no state of Dify's; links have been followed.
+# Mounted by some from the machine, and no state of Dify's; links have been followed. A restore would give
+# another machine the settings of this one.
 _MACHINE = (
-    "/dev", "/proc", "/run", "/sys", "/tmp", "/var/run",  # noqa: S108 - compared
-    "/etc/group", "/etc/hostname", "/etc/hosts", "/etc/localtime", "/etc/machine-id", "/etc/passwd",
-    "/etc/resolv.conf", "/etc/ssl/certs", "/etc/timezone", "/usr/share/zoneinfo",
+    "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var/run",  # noqa: S108 - compared
+    "/mnt/wsl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/zoneinfo",
 )  # fmt: skip
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\d{8}T\d{6}Z-[\w.]+")
@@ -164,11 +164,13 @@ class Contents:
         parts: what is packed while Dify is stopped.
         unheld: what Dify writes, and what is not packed, in words: going back does not bring it back.
         untouched: what it has mounted besides and does not write, or what is no data, in words.
+        needless: what was to be left out and is not packed by itself anyway.
     """
 
     parts: list[Part]
     unheld: list[str]
     untouched: list[str]
+    needless: list[str]
 
     @property
     def missing(self) -> list[str]:
@@ -190,9 +192,6 @@ def contents(
         mounts: of all its containers.
         external: what Dify keeps elsewhere, in words.
         leave_out: folders from elsewhere, and names of volumes, that the owner does not want packed.
-
-    Raises:
-        ValueError: something is to be left out that cannot be; says what can.
     """
     volumes: dict[str, str] = {}
     elsewhere: dict[str, bool] = {}
@@ -206,11 +205,6 @@ def contents(
     reasons = {path: _reason(path, own, writable=writable) for path, writable in elsewhere.items()}
     taken = {path for path, reason in reasons.items() if not reason}
     tops = sorted(path for path in taken if not _within(path, taken - {path}))
-    if unknown := sorted(set(leave_out) - {*tops, *volumes}):
-        raise ValueError(
-            f"dify.backup.leave_out names {', '.join(unknown)}, which is not packed by itself; what can be "
-            f"left out: {', '.join([*tops, *sorted(volumes)]) or 'nothing'}"
-        )
     left_out = [each for each in [*tops, *sorted(volumes)] if each in leave_out]
     parts = [
         Part(INSTALLATION, folder),
@@ -226,6 +220,7 @@ def contents(
             for path, reason in sorted(reasons.items())
             if reason and not _within(path, taken)
         ],
+        sorted(set(leave_out) - {*tops, *volumes}),
     )
 
 

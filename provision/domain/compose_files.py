@@ -14,6 +14,8 @@ from provision.domain.adoption import OURS, OVERRIDE
 FILE, SEPARATOR = "COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR"
 
 DEFINITIONS = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+NOTHING = "services: {}"
+"""An override that says nothing, in whose place ours may be written."""
 OVERRIDES = ("compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", OVERRIDE)
 """The first one of each that is there is read."""
 
@@ -56,6 +58,10 @@ class Obstacle:
     once: str
 
 
+def _is_somebodys(override: str) -> bool:
+    return not override.startswith(OURS) and override.strip() != NOTHING
+
+
 def obstacle(choice: Choice, folder: str, override: str | None) -> Obstacle | None:
     """What stands against an override of ours in a folder.
 
@@ -74,14 +80,14 @@ def obstacle(choice: Choice, folder: str, override: str | None) -> Obstacle | No
     somebodys = None
     if named is None:
         somebodys = next((file for file in choice.files if file in OVERRIDES and file != OVERRIDE), None)
-    if somebodys is None and override is not None and not override.startswith(OURS):
+    if somebodys is None and override is not None and _is_somebodys(override):
         somebodys = OVERRIDE
     if somebodys is None:
         return None
     unread = "" if somebodys == OVERRIDE else f"; compose reads it, and {OVERRIDE}, which would be ours, not"
     return Obstacle(
         f"{folder}/{somebodys} is somebody's own{unread}",
-        "Move it away; ours adds to each service there. What it says can stay under another name: "
-        f"{FILE}=docker-compose.yaml:{OVERRIDE}:NAME in .env",
+        f"Ours adds to each service there. Rename yours; it stays in force with {NOTHING!r} as the whole of "
+        f"{OVERRIDE}, and {FILE}=docker-compose.yaml:{OVERRIDE}:NAME in .env",
         "yours is moved away",
     )

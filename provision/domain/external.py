@@ -51,6 +51,19 @@ VARIABLES = (
 """What is to be known of the environment that Dify's services get. None of it is secret."""
 
 
+def relied_on(variables: Mapping[str, str]) -> dict[str, str]:
+    """The hosts that a ``.env`` has Dify reach its database and its vectors by, by the variable that says so.
+
+    Args:
+        variables: of the ``.env``. What it leaves to the release is the service of the store's own name.
+    """
+    store = variables.get("VECTOR_STORE", "")
+    endpoint = _VECTORS.get(store, "")
+    told = {"DB_HOST": variables.get("DB_HOST", "")}
+    told |= {endpoint: variables[endpoint]} if variables.get(endpoint) else {"VECTOR_STORE": store}
+    return {name: _name(place) for name, places in told.items() for place in _places(places)[:1]}
+
+
 def external(variables: Mapping[str, str], hosts: Collection[str]) -> Iterator[str]:
     """What Dify keeps elsewhere, in words. Redis does not count: sessions and work in progress.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-from provision.domain.adoption import OURS, OVERRIDE, PLACE, Installation, Started
+from provision.domain.adoption import OURS, OVERRIDE, PLACE, Installation
 from provision.domain.compose_files import DEFINITIONS, FILE, OVERRIDES, SEPARATOR, Choice
 from provision.domain.dotenv import DotenvError, last, meaning, values
 
@@ -15,18 +14,6 @@ LABELS = (
     '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.project"}} '
     '{{index .Config.Labels "com.docker.compose.project.working_dir"}}'
 )
-
-STARTED = "|".join(
-    [
-        "{{.Id}}",
-        *(
-            f'{{{{index .Config.Labels "com.docker.compose.{label}"}}}}'
-            for label in ("service", "project", "project.working_dir", "project.config_files")
-        ),
-    ]
-)
-# Who has one of these has Dify's data, or would: not what somebody has put into the folder beside it.
-SERVICES = frozenset({"api", "plugin_daemon", "db", "db_postgres", "db_mysql"})
 
 
 class Installations(FactBase[list[Installation]]):
@@ -133,43 +120,3 @@ class ComposeFiles(FactBase[Choice]):
             return Choice(there, values("\n".join(line for line in output if line not in there)))
         except DotenvError:  # told where the file is merged
             return Choice(there)
-
-
-class StartedThere(FactBase[dict[str, Started]]):
-    """The Difys that compose was called for in a folder, by the name of the project; running or not.
-
-    Source of the labels: ``docker/compose: cmd/compose/compose.go, pkg/api/labels.go``.
-    """
-
-    @staticmethod
-    def default() -> dict[str, Started]:
-        return {}
-
-    def command(self, folder: str, files: Sequence[str]) -> StringCommand:
-        return StringCommand(
-            "cd", QuoteString(folder), "2>/dev/null || exit 0; set -f --", *map(QuoteString, files), ";",
-            "docker ps --all --quiet --filter label=com.docker.compose.oneoff=False --filter",
-            "label=com.docker.compose.project 2>/dev/null | xargs -r docker inspect --format",
-            QuoteString(STARTED), "2>/dev/null | while IFS='|' read -r id service project at files; do",
-            '[ "$at" -ef . ] || continue; echo "container|$id|$service|$project|$at"; IFS=,;',
-            'for file in $files; do [ -e "$file" ] || continue; kind=unread;',
-            'for each; do [ ! "$file" -ef "$each" ] || kind=read; done; echo "$kind|$file"; done; done; true',
-        )  # fmt: skip
-
-    def process(self, output: list[str]) -> dict[str, Started]:
-        found: dict[str, Started] = {}
-        services = set()
-        for line in output:
-            kind, value = line.split("|", 1)
-            if kind == "container":
-                container, service, project, folder = value.split("|", 3)
-                started = found.setdefault(project, Started())
-                started.containers.append(container)
-                services.add((project, service))
-            else:
-                started.files[value.removeprefix(f"{folder}/")] = kind == "read"
-        return {
-            project: started
-            for project, started in found.items()
-            if any((project, service) in services for service in SERVICES)
-        }

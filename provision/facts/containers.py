@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast, get_args
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
+
+from provision.domain.whose import Made, Place
 
 INSPECT = (
     '{{index .Config.Labels "com.docker.compose.service"}} '
     '{{index .Config.Labels "com.docker.compose.config-hash"}} '
     "{{.State.Status}} {{.State.ExitCode}} {{.State.StartedAt}} {{.HostConfig.RestartPolicy.Name}}"
+)
+
+MADE = "|".join(
+    [
+        "{{.Id}}",
+        *(
+            f'{{{{index .Config.Labels "com.docker.compose.{label}"}}}}'
+            for label in ("service", "project", "config-hash", "project.working_dir", "project.config_files")
+        ),
+    ]
 )
 
 KNOCK = """
@@ -91,49 +105,51 @@ class ComposeStack(FactBase[Stack]):
         return stack
 
 
-@dataclass(frozen=True)
-class Namesakes:
-    """Containers of one project name, which compose takes from a folder's own: several may have it.
+class ComposeContainers(FactBase[list[Made] | None]):
+    """Every container that compose has made for somebody; ``None`` where no Docker answers.
 
-    Attributes:
-        own: ids of those that are the installation's.
-        elsewhere: folders of the others.
-    """
-
-    own: list[str] = field(default_factory=list)
-    elsewhere: list[str] = field(default_factory=list)
-
-
-class ProjectContainers(FactBase[Namesakes | None]):
-    """Whose the containers of a project's name are, by the folder that compose was called in.
-
-    A folder that is gone was moved, and its containers are the given one's; one of Windows' cannot be told
-    apart from Linux, and counts as another. A container with the project's name alone is not of compose's.
-    ``None`` where no Docker answers.
+    One with a project's name alone is not of compose's. Source of the labels: ``docker/compose:
+    cmd/compose/compose.go, pkg/api/labels.go``.
     """
 
     @staticmethod
     def default() -> None:
         return None
 
-    def command(self, folder: str, project: str) -> StringCommand:
-        form = '{{.ID}} {{.Label "com.docker.compose.project.working_dir"}}'
+    def command(self, folder: str, files: Sequence[str] = ()) -> StringCommand:
+        """Ask.
+
+        Args:
+            folder: the one in question.
+            files: what plain ``docker compose`` reads there.
+        """
         return StringCommand(
-            "all=$(docker ps --all --filter", QuoteString(f"label=com.docker.compose.project={project}"),
-            f"--format '{form}' 2>/dev/null) || exit 0; echo known;",
-            "printf '%s\\n' \"$all\" | while read -r id at; do case $at in '') continue;; /*)",
-            'if [ ! -d "$at" ] || [ "$at" -ef', QuoteString(folder), ']; then echo "own $id"; continue; fi;;',
-            'esac; echo "elsewhere $at"; done',
+            "made=$(docker ps --all --quiet --filter label=com.docker.compose.oneoff=False --filter",
+            "label=com.docker.compose.project 2>/dev/null) || exit 0; echo known;",
+            "cd", QuoteString(folder), "2>/dev/null; set -f --", *map(QuoteString, files), ";",
+            'printf "%s" "$made" | xargs -r docker inspect --format', QuoteString(MADE),
+            "2>/dev/null | while IFS='|' read -r id service project hash at files; do",
+            "case $at in '') continue;; /*) place=elsewhere; if [ ! -d \"$at\" ]; then place=gone;",
+            'elif [ "$at" -ef', QuoteString(folder), "]; then place=here; fi;; *) place=elsewhere;; esac;",
+            'echo "$place|$id|$service|$project|$hash|$at"; [ "$place" = here ] || continue; IFS=,;',
+            'for file in $files; do [ -e "$file" ] || continue; kind=unread;',
+            'for each; do [ ! "$file" -ef "$each" ] || kind=read; done; echo "$kind|$file"; done; done; true',
         )  # fmt: skip
 
-    def process(self, output: list[str]) -> Namesakes | None:
+    def process(self, output: list[str]) -> list[Made] | None:
         if not output:
             return None
-        lines = [line.split(" ", 1) for line in output[1:]]
-        return Namesakes(
-            [container for whose, container in lines if whose == "own"],
-            sorted({folder for whose, folder in lines if whose == "elsewhere"}),
-        )
+        found: list[Made] = []
+        for line in output[1:]:
+            place, value = line.split("|", 1)
+            if place in get_args(Place):
+                container, service, project, config_hash, folder = value.split("|", 4)
+                files: dict[str, bool] = {}
+                at = cast(Place, place)
+                found.append(Made(container, service, project, folder, at, config_hash, files))
+            else:
+                files[value.removeprefix(f"{folder}/")] = place == "read"
+        return found
 
 
 class Running(FactBase[bool]):
@@ -180,15 +196,14 @@ class Ill(FactBase[dict[str, str]]):
         return found
 
 
-def _inspected(project: str, service: str, form: str, which: str = "") -> StringCommand:
+def _inspected(project: str, service: str, form: str) -> StringCommand:
     """What Docker says of a service's containers.
 
     Args:
         form: of the answer for each.
-        which: ``--all`` for those, too, that do not run.
     """
     return StringCommand(
-        "docker ps", which, "--quiet --filter", QuoteString(f"label=com.docker.compose.project={project}"),
+        "docker ps --all --quiet --filter", QuoteString(f"label=com.docker.compose.project={project}"),
         "--filter", QuoteString(f"label=com.docker.compose.service={service}"),
         "2>/dev/null | xargs -r docker inspect --format", QuoteString(form), "2>/dev/null",
     )  # fmt: skip
@@ -202,14 +217,14 @@ class Restarts(FactBase[int]):
         return 0
 
     def command(self, project: str, service: str) -> StringCommand:
-        return StringCommand(_inspected(project, service, "{{.RestartCount}}", "--all"), "; true")
+        return StringCommand(_inspected(project, service, "{{.RestartCount}}"), "; true")
 
     def process(self, output: list[str]) -> int:
         return max(map(int, output), default=0)
 
 
-class UpFor(FactBase[int]):
-    """Seconds that a service's container has been running; 0 where it does not."""
+class Age(FactBase[int]):
+    """Seconds since a service's container was made, running or not, reboots or none; 0 without one."""
 
     @staticmethod
     def default() -> int:
@@ -217,7 +232,7 @@ class UpFor(FactBase[int]):
 
     def command(self, project: str, service: str) -> StringCommand:
         return StringCommand(
-            _inspected(project, service, "{{.State.StartedAt}}"),
+            _inspected(project, service, "{{.Created}}"),
             '| while read -r at; do echo $(($(date +%s) - $(date -d "$at" +%s))); done; true',
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pyinfra import logger
 from pyinfra.api import Host
 from pyinfra.facts.files import Link
 
@@ -12,21 +13,31 @@ from provision.domain.adoption import OVERRIDE
 from provision.domain.backup import Contents, Part, contents, unpackable
 from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
+from provision.domain.whose import elsewhere
 from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectStorage
-from provision.facts.containers import ProjectContainers
+from provision.facts.containers import ComposeContainers
 from provision.facts.hardware import FreeSpace
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.steps import StepError
 
 
-def require_own_files(host: Host, dify: DifySettings) -> None:
-    """Refuse an installation that leads elsewhere: of a link, nothing but the link would be kept.
+def require_no_link(host: Host, dify: DifySettings) -> None:
+    """Refuse an installation whose folder leads elsewhere: nothing but the link would be kept, or replaced.
 
     Raises:
         StepError: says where it leads.
     """
     if link := host.get_fact(Link, path=dify.folder):
         raise StepError(f"{dify.folder} is a link: set dify.folder to where it leads, {link['link_target']}")
+
+
+def require_own_files(host: Host, dify: DifySettings) -> None:
+    """Refuse an installation with files that lead elsewhere: of a link, nothing but the link would be kept.
+
+    Raises:
+        StepError: says where it leads.
+    """
+    require_no_link(host, dify)
     for name in (".env", OVERRIDE):
         path = f"{compose_dir(dify)}/{name}"
         if link := host.get_fact(Link, path=path):
@@ -41,12 +52,12 @@ def belonging(host: Host, dify: DifySettings) -> Contents:
     """What belongs to a backup of the installation; some of it may not be there.
 
     Raises:
-        StepError: it cannot be known, or something is to be left out that cannot be.
+        StepError: it cannot be known.
     """
     require_own_files(host, dify)
     folder, name = compose_dir(dify), project(host, dify)
-    found = host.get_fact(ProjectContainers, folder=folder, project=name)
-    if found and (others := found.elsewhere):
+    made = host.get_fact(ComposeContainers, folder=folder)
+    if others := elsewhere(made or [], name):
         raise StepError(
             f"compose calls {folder} the project {name}, and so it does {', '.join(others)}: what is whose "
             "cannot be told apart; deploy.py says what to do"
@@ -57,10 +68,13 @@ def belonging(host: Host, dify: DifySettings) -> Contents:
             "what Dify has mounted cannot be known: `docker compose config --quiet` fails in "
             f"{folder}, Docker does not answer, or there is no python3"
         )
-    try:
-        return contents(dify.folder, storage.mounts, storage.external, dify.backup.leave_out)
-    except ValueError as error:
-        raise StepError(str(error)) from None
+    found = contents(dify.folder, storage.mounts, storage.external, dify.backup.leave_out)
+    if found.needless:
+        logger.warning(
+            f"{host.print_prefix}dify.backup.leave_out names {', '.join(found.needless)}, which is not "
+            "packed by itself anyway"
+        )
+    return found
 
 
 def require_movable(host: Host, paths: Sequence[str]) -> None:

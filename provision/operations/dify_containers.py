@@ -6,10 +6,10 @@ from pyinfra import host, state
 from pyinfra.api import Host, QuoteString, StringCommand, operation
 
 from provision import progress
-from provision.domain import adoption, compose
+from provision.domain import adoption, compose, whose
 from provision.domain.settings import DifySettings
-from provision.facts.adoption import ComposeFiles, StartedThere
-from provision.facts.containers import ComposeStack, Ill, ProjectContainers
+from provision.facts.adoption import ComposeFiles
+from provision.facts.containers import ComposeContainers, ComposeStack, Ill
 from provision.facts.docker import ComposeVersion
 from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
 from provision.operations.failing import failure
@@ -58,27 +58,28 @@ def own(host: Host, dify: DifySettings) -> list[str]:
     Raises:
         StepError: Docker does not answer.
     """
-    folder, name = compose_dir(dify), project(host, dify)
-    found = host.get_fact(ProjectContainers, folder=folder, project=name)
-    if found is None:
+    made = host.get_fact(ComposeContainers, folder=compose_dir(dify))
+    if made is None:
         raise StepError("Docker does not say which containers there are")
-    there = host.get_fact(StartedThere, folder=folder, files=[])
-    others = [each for other, each in there.items() if other != name]
-    return found.own + [container for other in others for container in other.containers]
+    return whose.own(made, project(host, dify))
 
 
-def started_otherwise(host: Host, dify: DifySettings, *, replaced: bool = False) -> str | None:
-    """Why plain ``docker compose`` in Dify's folder would not go on with the containers that are there.
-
-    Args:
-        replaced: they are going to be removed, whatever their project is called.
-    """
+def started_otherwise(host: Host, dify: DifySettings) -> str | None:
+    """Why plain ``docker compose`` in Dify's folder would not go on with the containers that are there."""
     folder = compose_dir(dify)
     read = host.get_fact(ComposeFiles, folder=folder).files
-    there = host.get_fact(StartedThere, folder=folder, files=read)
+    made = host.get_fact(ComposeContainers, folder=folder, files=read)
+    there = whose.started(made or [])
     wanted = "" if as_it_is(dify) else dify.env.get(adoption.PROJECT, "")
-    named = None if replaced else adoption.another_name(folder, there, project(host, dify), wanted)
-    return named or adoption.other_files(folder, there.values(), read)
+    if named := adoption.another_name(folder, there, project(host, dify), wanted):
+        return named
+    data = [each for those in there.values() for each in those if each.service in whose.SERVICES]
+    unread = [each for each in data if not all(each.files.values())]
+    if unread:
+        # What they say may have come to stand where it is read: compose keeps the label of what it keeps.
+        stack = host.get_fact(ComposeStack, folder=folder, project=project(host, dify), port=dify.port)
+        unread = [each for each in unread if each.config_hash != stack.wanted.get(each.service)]
+    return adoption.other_files(folder, unread[0].files, read) if unread else None
 
 
 @operation()
@@ -105,8 +106,8 @@ def up(*, dify: DifySettings) -> Commands:
     """
     folder = compose_dir(dify)
     name = project(host, dify)
-    found = host.get_fact(ProjectContainers, folder=folder, project=name)
-    if found and (others := found.elsewhere):
+    made = host.get_fact(ComposeContainers, folder=folder)
+    if others := whose.elsewhere(made or [], name):
         yield failure(
             "Start Dify",
             f"compose calls {folder} the project {name}, and so it does {', '.join(others)}, which has "

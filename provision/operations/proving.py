@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+from pyinfra import logger
 from pyinfra.api import Host, QuoteString, StringCommand
 
 from provision.dify.client import wait_until_ready
@@ -24,17 +25,7 @@ Failure = (StepError, DifyError, KeeperUnavailableError, httpx.HTTPError)
 
 
 def proven(host: Host, deployment: Deployment, version: str) -> None:
-    """See that a release works: it comes up, and the bot answers.
-
-    Raises:
-        StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not.
-    """
-    come_up(host, deployment, version)
-    answers(host, deployment)
-
-
-def come_up(host: Host, deployment: Deployment, version: str) -> None:
-    """Wait until a release answers from its database, and migrate there what it does not by itself.
+    """Wait until a release answers from its migrated database, and ask the bot.
 
     Raises:
         StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not.
@@ -52,34 +43,30 @@ def come_up(host: Host, deployment: Deployment, version: str) -> None:
         wait_until_ready(dify, settings.start_timeout, waiting=waiting)
         if dify.version != Version.parse(version):
             raise StepError(f"{dify.version} answers, not {version}")
-        if command := migration(dify.version):
-            _migrate(host, deployment, command)
+        ask(settings)
     except Failure:
         _last_words(host, deployment)
         raise
 
 
-def answers(host: Host, deployment: Deployment) -> None:
-    """Ask the bot.
+def migrated(host: Host, deployment: Deployment, version: str) -> None:
+    """Have done in the database what a release leaves to its owner; a failure is told, and undoes nothing.
 
-    Raises:
-        StepError, DifyError, KeeperUnavailableError, httpx.HTTPError: it does not answer.
+    What the command says goes into a file: credentials, encrypted, are among it.
     """
+    command = migration(Version.parse(version))
+    if command is None:
+        return
+    folder, log = compose_dir(deployment.dify), f"{deployment.dify.backup.folder}/migration.log"
+    inside = StringCommand("cd", QuoteString(folder), "&& umask 077 &&")
+    call = StringCommand("docker compose exec -T api", command, "</dev/null >>", QuoteString(log), "2>&1")
     try:
-        ask(deployment.dify)
-    except Failure:
-        _last_words(host, deployment)
-        raise
-
-
-def _migrate(host: Host, deployment: Deployment, command: str) -> None:
-    log = QuoteString(f"{deployment.dify.backup.folder}/migration.log")
-    inside = StringCommand("cd", QuoteString(compose_dir(deployment.dify)), "&& umask 077 &&")
-    run_visibly(
-        host,
-        StringCommand(inside, "docker compose exec -T api", command, "</dev/null >>", log),
-        "migrating the models",
-    )
+        run_visibly(host, StringCommand(inside, call), "bringing older models in order")
+    except StepError as error:
+        logger.warning(
+            f"{host.print_prefix}{error}; they answer, but cannot be changed (see {log}). Run "
+            f"`docker compose exec api {command}` in {folder}"
+        )
 
 
 def _last_words(host: Host, deployment: Deployment) -> None:

@@ -10,6 +10,7 @@ from provision.domain.deployment import Deployment
 from provision.domain.dify_env import managed, merged
 from provision.domain.dotenv import values
 from provision.domain.env_diff import shown
+from provision.domain.external import relied_on
 from provision.domain.published_secrets import replaced_at_upgrade
 from provision.domain.secrets import DIFY
 from provision.domain.settings import DifySettings
@@ -77,9 +78,9 @@ def make_ready(host: Host, deployment: Deployment, before: str, after: str) -> N
 
 
 def _require_started(host: Host, inside: StringCommand, env: str, version: str) -> None:
-    """Refuse a release that would start without the database or the vector store that its ``.env`` chooses.
+    """Refuse a release that would start without a service of its own that its ``.env`` relies on.
 
-    Compose says nothing of it: the API only needs them when they are there (``required: false``).
+    Compose says nothing of a missing database: the API needs it only where it is there (``required: false``).
     """
     services = "docker compose {} config --services"
     listed = (
@@ -88,8 +89,8 @@ def _require_started(host: Host, inside: StringCommand, env: str, version: str) 
     )
     known, started = listed
     chosen = values(env)
-    for name in ("DB_HOST", "VECTOR_STORE"):
-        if (service := chosen.get(name)) in known - started:
+    for name, service in relied_on(chosen).items():
+        if service in known - started:
             raise StepError(
                 f"{version} would start without {service}, which {name} in .env says: COMPOSE_PROFILES there "
                 f"is {chosen.get('COMPOSE_PROFILES')!r}. Take it out, or add that service's profile, as "

@@ -22,7 +22,7 @@ from provision.facts.backup import Backups, VolumePlace
 from provision.facts.containers import ComposeStack
 from provision.facts.docker import NginxVariables
 from provision.operations.backup import digest, manifest_of, tell_missing
-from provision.operations.backup_parts import require_movable, require_own_files
+from provision.operations.backup_parts import require_movable, require_no_link
 from provision.operations.dify import meet_again, ready
 from provision.operations.dify_containers import PULL, own, started
 from provision.operations.dify_stack import compose_dir, project
@@ -115,7 +115,7 @@ def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool
     del state
     folder = dify.backup.folder
     try:
-        require_own_files(host, dify)
+        require_no_link(host, dify)
         if (here := Path(backup).expanduser()).is_dir():
             bring(host, here, folder)
         manifest = manifest_of(host, folder, _name(backup))
@@ -230,14 +230,17 @@ def exchange(
     put_aside = _places_of(host, dify, cut, places) if cut else []
     old = [QuoteString(f"{place}{REPLACED}") for place in places if place not in put_aside]
     run(host, StringCommand("rm -rf", *old), "removing what was replaced before")
+    own(host, dify)  # while nothing has been unpacked
     note(host, unfinished)
-    words = (
+    words = [
         word
         for part, place in zip(manifest.parts, places, strict=True)
         for word in (part.file, part.member, place)
-    )
+    ]
     backup = f"{dify.backup.folder}/{manifest.name}"
-    run_visibly(host, program("put_back.sh", backup, " ".join(own(host, dify)), *words), "putting back")
+    run_visibly(host, program("put_back.sh", "unpack", backup, "", *words), "unpacking")
+    containers = " ".join(own(host, dify))
+    run_visibly(host, program("put_back.sh", "exchange", backup, containers, *words), "putting back")
     keeper.forget()
     return note(host, replace(unfinished, phase="proving"))
 

@@ -13,14 +13,14 @@ from provision.domain.deployment import Deployment
 from provision.domain.unfinished import Unfinished
 from provision.domain.upgrades import edits, external_data, problems, vector_store
 from provision.domain.wiring.versions import Version
-from provision.facts.containers import Running, UpFor
+from provision.facts.containers import Age, Running
 from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.operations.asking import ask
 from provision.operations.backup import manifest_of, pack
 from provision.operations.backup_parts import belonging
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
-from provision.operations.proving import Failure, answers, come_up, proven
+from provision.operations.proving import Failure, migrated, proven
 from provision.operations.release import clear_away, is_ready, make_ready, take_its_place
 from provision.operations.restore import exchange, kept, start
 from provision.operations.room import require_way_back
@@ -199,10 +199,10 @@ def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
     """
     again = begun.exchanging
     name = project(host, deployment.dify)
-    # What an earlier run has started long ago, people have worked with.
+    # What an earlier run has started long ago, people may have worked with.
     in_use = (
         begun.phase == "starting"
-        and host.get_fact(UpFor, project=name, service="api") > deployment.dify.start_timeout
+        and host.get_fact(Age, project=name, service="api") > deployment.dify.start_timeout
     )
     if begun.phase == "changing files" and host.get_fact(Running, project=name):
         # A reboot has started the old release again: what was written since then is in no backup.
@@ -215,15 +215,18 @@ def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
                 take_its_place(host, deployment, begun.after)
                 begun = note(host, replace(begun, phase="starting"))
             start(host, deployment.dify)
-            come_up(host, deployment, begun.after)
-            if not in_use:
-                answers(host, deployment)
+            proven(host, deployment, begun.after)
         except Failure as error:
+            if in_use:
+                raise StepError(
+                    f"{begun.after}, which an earlier run has started, fails: {error}. People may have "
+                    "worked with it, so that nothing is put back unasked: mend it and run again, or put back "
+                    f"{begun.backup} by deploys/restore.py"
+                ) from None
             # Noted when the backup has been found whole; until then the next run tries the release again.
             begun = replace(begun, phase="going back", reason=str(error))
         else:
-            if in_use:
-                _require_answers(host, deployment, begun)
+            migrated(host, deployment, begun.after)
             begun = note(host, replace(begun, phase="clearing up"))
     if begun.phase == "going back":
         begun = _go_back(host, deployment, begun, again=again)
@@ -232,18 +235,6 @@ def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
         begun = note(host, replace(begun, phase="clearing up"))
     _clear_up(host, deployment, begun)
     return not begun.reason
-
-
-def _require_answers(host: Host, deployment: Deployment, begun: Unfinished) -> None:
-    """Have the bot answer in a release that is in use; else it is the owner's to say what becomes of it."""
-    try:
-        answers(host, deployment)
-    except Failure as error:
-        raise StepError(
-            f"{begun.after} has been running since an earlier run, and the bot does not answer: {error}. "
-            "People may have worked with it, so that nothing is put back unasked: mend it and run again, or "
-            f"put back {begun.backup} by deploys/restore.py"
-        ) from None
 
 
 def _back_up(host: Host, deployment: Deployment, begun: Unfinished) -> Unfinished:

@@ -197,6 +197,7 @@ def test_models_that_left_are_found_though_dify_lists_none_yet(place: Place) -> 
     with place.running(starting=5) as there:
         dify = there.dify()
         left = [("text-embedding", "bge"), ("rerank", "reranker")]
+        dify.console.patience = ENOUGH
         strays = StrayModels(dify, left, prune=True)
         assert dify.providers.unlisted(PROVIDER, left) == left
         assert strays.difference() == "to remove: qwen3-0.6b (llm)"

@@ -30,7 +30,7 @@ ps_() { # as each of --filter says, in the words of --format
         --all) which=containers ;;
         --filter) filters+=("$2"); shift ;;
         --format) format=$2; shift ;;
-        --quiet) ;;
+        --quiet | --no-trunc) ;;
         *) echo "what is docker ps $1?" >&2; exit 97 ;;
         esac
         shift
@@ -56,7 +56,7 @@ described() { # ID...: as the labels say, each an API that was started from the 
     local label='{{.Label "com.docker.compose.project'
     ps_ --all --format "{{.ID}} $label\"}} $label.working_dir\"}}" |
         while read -r name project folder; do
-            [[ " $* " != *" $name "* ]] || echo "$name|api|$project|$folder|$folder/docker-compose.yaml"
+            [[ " $* " != *" $name "* ]] || echo "$name|api|$project|hash|$folder|$folder/docker-compose.yaml"
         done
 }
 
@@ -96,7 +96,7 @@ case " $* " in
 " image inspect "*) grep -qxF "$3" images 2>/dev/null || exit 1 ;;
 " pull --quiet "*) echo "$3" >>images ;;
 " ps "*) ps_ "${@:2}" ;;
-*" inspect --format {{.State.StartedAt}} "*) cat started 2>/dev/null || date --iso-8601=seconds ;;
+*" inspect --format {{.Created}} "*) cat created 2>/dev/null || date --iso-8601=seconds ;;
 " inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
 " inspect --format {{.Id}}|"*) described "${@:4}" ;;
 " stop --time 30 "*) without running "${@:4}" ;;

@@ -17,7 +17,6 @@ from provision.domain.adoption import (
     PLACE,
     AdoptionError,
     Installation,
-    Started,
     adopted,
     as_published,
     other_ports,
@@ -25,15 +24,15 @@ from provision.domain.adoption import (
 from provision.domain.compose_files import Choice
 from provision.domain.deployment import Deployment, deployment
 from provision.domain.settings import DifySettings
+from provision.domain.whose import Made
 from provision.facts.adoption import (
     ComposeFiles,
     ComposeProject,
     Installations,
     MadeByHand,
     RememberedFolder,
-    StartedThere,
 )
-from provision.facts.containers import ComposeStack, Container, Namesakes, ProjectContainers, Stack
+from provision.facts.containers import ComposeContainers, ComposeStack, Container, Stack
 from provision.facts.docker import NginxVariables
 from provision.facts.git import CheckedOutTag
 from provision.operations import adoption as adoption_operations
@@ -143,6 +142,11 @@ class Machine:
         return True, None
 
 
+def made(number: str, project: str, service: str = "api", files: dict[str, bool] | None = None) -> Made:
+    """A container that compose has made in Dify's folder."""
+    return Made(number, service, project, "/opt/dify/docker", "here", "hash", files or {})
+
+
 @pytest.fixture
 def on(monkeypatch: pytest.MonkeyPatch) -> Any:
     def replace(**changed: Any) -> None:
@@ -154,8 +158,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Any:
             ComposeStack: Stack(),
             ComposeProject: "docker",
             ComposeFiles: Choice(["docker-compose.yaml"]),
-            StartedThere: {},
-            ProjectContainers: Namesakes(),
+            ComposeContainers: [],
             MadeByHand: lambda folder: folder == HOME.folder,
             NginxVariables: lambda folder: {"EXPOSE_NGINX_PORT": "8080"} if folder == HOME.folder else {},
         }
@@ -183,7 +186,7 @@ def test_one_that_was_adopted_before_is_found_without_its_containers(on: Any) ->
     assert adoption.adopted(settings()).dify.folder == "/home/gx/dify"
     on(Installations=[], RememberedFolder="/home/gx/dify", CheckedOutTag="1.16.1", MadeByHand=False)
     assert adoption.adopted(settings()) == settings()
-    on(StartedThere={"bot": Started(["1"])}, RememberedFolder="/home/gx/dify")
+    on(ComposeContainers=[made("1", "bot")], RememberedFolder="/home/gx/dify")
     with pytest.raises(DeployError, match="COMPOSE_PROJECT_NAME=bot"):
         adoption.adopted(settings())
 
@@ -232,11 +235,11 @@ def test_one_in_the_usual_folder_keeps_its_ports_too(on: Any) -> None:
 @pytest.mark.parametrize("taken", ["", "1.16.1"], ids=["elsewhere", "in place"])
 def test_one_that_plain_compose_would_not_find_is_refused(on: Any, folder: str, taken: str) -> None:
     """Wherever it stands: others would be started on its data."""
-    on(StartedThere={"bot": Started(["1"])}, CheckedOutTag=taken)
+    on(ComposeContainers=[made("1", "bot")], CheckedOutTag=taken)
     with pytest.raises(DeployError, match=r"write COMPOSE_PROJECT_NAME=bot into its \.env"):
         adoption.adopted(settings(folder=folder))
     assert adoption.adopted(settings(folder=folder), replaced=True)  # a restore removes them first
-    on(StartedThere={"bot": Started(["1"])}, CheckedOutTag=taken, ComposeProject="bot")
+    on(ComposeContainers=[made("1", "bot")], CheckedOutTag=taken, ComposeProject="bot")
     assert adoption.adopted(settings(folder=folder))
 
 
@@ -244,7 +247,7 @@ def test_which_of_several_is_meant_is_not_guessed(on: Any) -> None:
     on(Installations=[HOME, OTHER])
     with pytest.raises(DeployError, match="m: 2 installations of Dify"):
         adoption.adopted(settings())
-    on(StartedThere={"bot": Started(["1"]), "docker": Started(["2"])})
+    on(ComposeContainers=[made("1", "bot"), made("2", "docker")])
     with pytest.raises(
         DeployError, match=r"as project bot and docker, and plain .* only one of them may run"
     ):
@@ -253,32 +256,45 @@ def test_which_of_several_is_meant_is_not_guessed(on: Any) -> None:
 
 def test_a_name_of_the_settings_starts_no_second_one(on: Any) -> None:
     another = {"COMPOSE_PROJECT_NAME": "bot"}
-    on(StartedThere={"docker": Started(["1"])})
+    on(ComposeContainers=[made("1", "docker")])
     with pytest.raises(DeployError, match=r'set dify.env = {"COMPOSE_PROJECT_NAME": "docker"}'):
         adoption.adopted(settings(env=another, take_over=True))
     assert adoption.adopted(settings(env=another))  # whose .env is not written
-    on(StartedThere={"bot": Started(["1"])}, ComposeProject="bot")
+    on(ComposeContainers=[made("1", "bot")], ComposeProject="bot")
     assert adoption.adopted(settings(env=another, take_over=True))
     on(Installations=[])  # a second one, to be started
     assert adoption.adopted(settings(env=another, folder="/opt/mine"))
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-def test_one_that_was_started_from_other_files_is_refused(on: Any, replaced: bool) -> None:
+def test_one_that_was_started_from_other_files_is_refused(on: Any) -> None:
     mine = {"docker-compose.yaml": True, "data.yaml": False}
-    on(StartedThere={"docker": Started(["1"], mine)}, CheckedOutTag="1.16.1")
+    on(ComposeContainers=[made("1", "docker", files=mine)], CheckedOutTag="1.16.1")
     with pytest.raises(DeployError) as refused:
-        adoption.adopted(settings(), replaced=replaced)
+        adoption.adopted(settings())
     assert "started from docker-compose.yaml, data.yaml, and plain" in str(refused.value)
     assert "there reads docker-compose.yaml; write COMPOSE_FILE=docker-compose.yaml:data.yaml" in str(
         refused.value
     )
-    on(StartedThere={"docker": Started(["1"], dict.fromkeys(mine, True))}, CheckedOutTag="1.16.1")
-    assert adoption.adopted(settings(), replaced=replaced)
+    assert adoption.adopted(settings(), replaced=True)  # a restore removes them first
+
+
+@pytest.mark.parametrize(
+    ("service", "files", "wanted"),
+    [
+        ("api", {"docker-compose.yaml": True, "data.yaml": True}, ""),
+        ("grafana", {"monitoring.yaml": False}, ""),
+        ("api", {"docker-compose.yaml": True, "gpu.yaml": False}, "hash"),
+    ],
+    ids=["what compose reads", "what somebody has beside Dify", "what makes no difference any more"],
+)
+def test_files_that_do_not_matter(on: Any, service: str, files: dict[str, bool], wanted: str) -> None:
+    there = [made("1", "docker"), made("2", "docker", service, files)]
+    on(ComposeContainers=there, ComposeStack=Stack({"api": wanted}), CheckedOutTag="1.16.1")
+    assert adoption.adopted(settings())
 
 
 def test_what_was_started_otherwise_since_then_stops_the_start(on: Any) -> None:
-    on(StartedThere={"bot": Started(["1"])})
+    on(ComposeContainers=[made("1", "bot")])
     [told] = dify_containers.up._inner(dify=settings().dify)  # type: ignore[attr-defined]
     assert "Start Dify: the Dify in /opt/dify/docker was started as project bot" in told.get_raw_value()
 

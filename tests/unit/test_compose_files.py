@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from pyinfra.api import FactBase
 
-from provision.domain.adoption import OURS, OVERRIDE, Started
+from provision.domain import whose
+from provision.domain.adoption import OURS, OVERRIDE
 from provision.domain.compose_files import DEFINITIONS, OVERRIDES, Choice, obstacle
-from provision.facts.adoption import ComposeFiles, StartedThere
+from provision.facts.adoption import ComposeFiles
+from provision.facts.containers import ComposeContainers
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 DIFYS = "docker-compose.yaml"
@@ -92,7 +94,8 @@ NAMED = {"COMPOSE_FILE": f"{DIFYS}:data.yaml"}
     [
         (Choice([DIFYS]), None, None),
         (Choice([DIFYS, OVERRIDE]), f"{OURS}\n", None),
-        (Choice([DIFYS, OVERRIDE]), "services: {}\n", f"/d/{OVERRIDE} is somebody's own"),
+        (Choice([DIFYS, OVERRIDE]), "services: {a: {}}\n", f"/d/{OVERRIDE} is somebody's own"),
+        (Choice([DIFYS, OVERRIDE]), "services: {}\n", None),
         (
             Choice([DIFYS, MINE]),
             None,
@@ -102,7 +105,8 @@ NAMED = {"COMPOSE_FILE": f"{DIFYS}:data.yaml"}
         (Choice([DIFYS, OVERRIDE], NAMED), f"{OURS}\n", f"compose would not read /d/{OVERRIDE}, which our"),
         (Choice([DIFYS, MINE], {"COMPOSE_FILE": f"{DIFYS}:./{OVERRIDE}:{MINE}"}), None, None),
         (Choice([DIFYS], {"COMPOSE_FILE": f"/d/{DIFYS}:/d/{OVERRIDE}"}), None, None),
-        (Choice([DIFYS], {"COMPOSE_FILE": OVERRIDE}), "services: {}\n", f"/d/{OVERRIDE} is somebody's own"),
+        (Choice([DIFYS], {"COMPOSE_FILE": OVERRIDE}), "services: {a: {}}\n", f"/d/{OVERRIDE} is somebody's"),
+        (Choice([DIFYS], {"COMPOSE_FILE": OVERRIDE}), "services: {}\n", None),
     ],
 )
 def test_what_keeps_our_override_from_being_read(
@@ -112,46 +116,67 @@ def test_what_keeps_our_override_from_being_read(
     assert (found and found.found.startswith(told)) if told else found is None
 
 
-def line(container: str, service: str, project: str, folder: Path, *files: Path | str) -> str:
-    return f"{container}|{service}|{project}|{folder}|{','.join(map(str, files))}"
+def line(container: str, service: str, project: str, folder: Path | str, *files: Path | str) -> str:
+    return f"{container}|{service}|{project}|hash|{folder}|{','.join(map(str, files))}"
 
 
 @pytest.fixture
-def labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A program in Docker's place."""
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    program.touch(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    return program
+
+
+@pytest.fixture
+def labelled(docker: Path) -> Any:
     """A Docker that has containers with these labels."""
 
     def labelled(*lines: str) -> None:
-        program = tmp_path / "bin/docker"
-        program.parent.mkdir(exist_ok=True)
         text = "\n".join(lines)
-        program.write_text(
-            f'#!/bin/sh\ncase $1 in ps) echo id;; inspect) cat <<"END"\n{text}\nEND\n;; esac\n'
-        )
-        program.chmod(0o755)
-        monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        docker.write_text(f'#!/bin/sh\ncase $1 in ps) echo id;; inspect) cat <<"END"\n{text}\nEND\n;; esac\n')
 
     return labelled
 
 
-def test_what_was_started_in_a_folder(folder: Path, tmp_path: Path, labelled: Any) -> None:
+def test_whose_containers_are(folder: Path, tmp_path: Path, labelled: Any) -> None:
     define(folder, DIFYS, "data.yaml", "proxy.yaml")
-    other = tmp_path / "other/docker"
+    other = tmp_path / "a shop/docker"
     other.mkdir(parents=True)
     (tmp_path / "link").symlink_to(folder.parent)
-    link = tmp_path / "link/docker"
+    link, gone, windows = tmp_path / "link/docker", tmp_path / "gone/docker", r"C:\dify\docker"
     labelled(
         line("1", "api", "docker", folder, folder / DIFYS),
         line("2", "db", "docker", link, link / DIFYS, link / "data.yaml", link / "renamed since.yaml"),
         line("3", "db_postgres", "bot", link, link / DIFYS),
         line("4", "nginx", "proxy", folder, folder / "proxy.yaml"),
         line("5", "api", "docker", other, other / "mine.yaml"),
-        line("6", "api", "shop", tmp_path / "gone", tmp_path / "gone/x.yaml"),
-        line("7", "api", "old", folder, DIFYS),
+        line("6", "api", "docker", gone, gone / DIFYS),
+        line("7", "nginx", "docker", gone, gone / DIFYS),
+        line("8", "grafana", "docker", "/data/compose/7", "/data/compose/7/docker-compose.yml"),
+        line("9", "api", "docker", windows, f"{windows}\\{DIFYS}"),
+        line("10", "redis", "docker", "", ""),
+        line("11", "grafana", "docker", folder, folder / "proxy.yaml"),
     )
-    assert ask(StartedThere, folder=str(folder), files=[DIFYS]) == {
-        "docker": Started(["1", "2"], {DIFYS: True, "data.yaml": False}),
-        "bot": Started(["3"], {DIFYS: True}),
-        "old": Started(["7"], {DIFYS: True}),
+    made = ask(ComposeContainers, folder=str(folder), files=[DIFYS])
+    there = whose.started(made)
+    assert {project: [each.id for each in those] for project, those in there.items()} == {
+        "docker": ["1", "2", "11"],
+        "bot": ["3"],
     }
-    found = ask(StartedThere, folder=str(link), files=[f"./{DIFYS}", str(folder / "data.yaml")])
-    assert found["docker"].files == {DIFYS: True, "data.yaml": True}
+    assert [each.files for each in there["docker"]] == [
+        {DIFYS: True}, {DIFYS: True, "data.yaml": False}, {"proxy.yaml": False},
+    ]  # fmt: skip
+    assert whose.own(made, "docker") == ["1", "2", "3", "6", "7", "11"]
+    assert whose.elsewhere(made, "docker") == sorted([str(other), windows])
+    found = ask(ComposeContainers, folder=str(link), files=[f"./{DIFYS}", str(folder / "data.yaml")])
+    assert found[1].files == {DIFYS: True, "data.yaml": True}
+
+
+def test_no_container_is_no_docker_that_does_not_answer(folder: Path, docker: Path) -> None:
+    docker.write_text("#!/bin/sh\n")
+    assert ask(ComposeContainers, folder=str(folder)) == []
+    docker.write_text("#!/bin/sh\nexit 1\n")
+    assert ask(ComposeContainers, folder=str(folder)) is None

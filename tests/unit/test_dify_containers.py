@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from provision.facts.containers import Ill, Namesakes, ProjectContainers
+from provision.facts.containers import Ill
 from provision.operations.dify_containers import LAST_WORDS, PULL
 
 
@@ -28,33 +28,6 @@ def answers(docker: Path, lines: str) -> None:
 
 def ran(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_whose_the_containers_of_a_projects_name_are(docker: Path, tmp_path: Path) -> None:
-    mine, other, gone = tmp_path / "mine/docker", tmp_path / "a shop/docker", tmp_path / "moved/docker"
-    mine.mkdir(parents=True)
-    other.mkdir(parents=True)
-    (tmp_path / "link").symlink_to(mine.parent)
-    labels = ["", mine, tmp_path / "link/docker", other, other, gone, r"C:\dify\docker"]
-    answers(docker, "\n".join(f"printf '%s\\n' 'id{number} {label}'" for number, label in enumerate(labels)))
-    fact = ProjectContainers()
-    command = ran(str(fact.command(str(mine), "docker").get_raw_value()))
-    assert command.returncode == 0, command.stderr
-    assert fact.process(command.stdout.splitlines()) == Namesakes(
-        ["id1", "id2", "id5"], sorted([str(other), r"C:\dify\docker"])
-    )
-    assert "--filter label=com.docker.compose.project=docker" in Path(f"{docker}.asked").read_text()
-
-
-def test_a_project_without_containers_is_no_docker_that_does_not_answer(docker: Path) -> None:
-    fact = ProjectContainers()
-    command = fact.command("/opt/dify/docker", "docker").get_raw_value()
-    answers(docker, "")
-    assert fact.process(ran(command).stdout.splitlines()) == Namesakes()
-    answers(docker, "exit 1")
-    assert fact.process(ran(command).stdout.splitlines()) is None
-    docker.unlink()
-    assert fact.process(ran(command).stdout.splitlines()) is None
 
 
 def test_only_missing_images_are_pulled_and_each_is_named(docker: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,10 +126,23 @@ def test_a_model_that_dify_does_not_list_for_want_of_its_plugin_is_told_as_that(
         bot(routes).apply()
     assert (routes.now, len(routes.bodies(write))) == (180, 1)
 
-    strays = StrayModels(routes.dify(), [("llm", "m")], prune=True)
+
+def test_models_that_left_are_not_told_from_those_that_are_not_listed() -> None:
+    told = r"plugin of langgenius/.* does not run: Dify has a credential of m \(llm\) .*logs plugin_daemon"
+    said: list[str] = []
+    routes = unlisted("POST nothing", "")
+    dify = routes.dify()
+    dry = StrayModels(dify, [("llm", "m")], prune=True, report=said.append)
+    assert dry.difference() is None
+    assert (routes.now, len(said)) == (0, 1)
+    dify.console.patience = 900
+    strays = replace(dry, report=None)
     for ask in (strays.difference, strays.apply):
         with pytest.raises(DifyError, match=told):
             ask()
+    assert routes.now == 360
+    assert replace(dry, prune=False).difference() is None  # nothing would be removed anyway
+    assert re.search(told, said[1])
     assert not any(sent.startswith("DELETE") for sent, _ in routes.sent)
 
 

@@ -223,12 +223,12 @@ def test_an_override_of_the_owners_is_left_and_stops_who_takes_over(
     notes: Path, said: pytest.LogCaptureFixture
 ) -> None:
     override = notes / "docker/docker-compose.override.yaml"
-    override.write_text("services: {}\n")
+    override.write_text("services: {api: {}}\n")
     assert not run(notes, version="1.3.1")
     assert "+ docker-compose.override.yaml, once yours is moved away" in said.text
     with pytest.raises(PyinfraError):
         run(notes, version="1.3.1", take_over=True)
-    assert override.read_text() == "services: {}\n"
+    assert override.read_text() == "services: {api: {}}\n"
     assert "is somebody's own" in said.text
 
 
@@ -247,7 +247,7 @@ def test_an_override_that_would_not_be_read_is_not_written(
     notes: Path, said: pytest.LogCaptureFixture, name: str, env: str, told: str
 ) -> None:
     docker = notes / "docker"
-    (docker / name).write_text("services: {}\n")
+    (docker / name).write_text("services: {api: {}}\n")
     with (docker / ".env").open("a") as file:
         file.write(env)
     before = (docker / ".env").read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provision.domain.external import VARIABLES, external
+from provision.domain.external import VARIABLES, external, relied_on
 
 HOSTS = {"api", "db_postgres", "weaviate", "couchbase-server", "minio", "host.docker.internal:19530"}
 AS_PUBLISHED = {
@@ -63,3 +63,18 @@ def test_what_lies_elsewhere(changes: dict[str, str], expected: list[str]) -> No
 
 def test_where_nothing_is_told_nothing_is_claimed() -> None:
     assert list(external({}, ())) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "hosts"),
+    [
+        ({"DB_HOST": "db_postgres", "VECTOR_STORE": "weaviate"},
+         {"DB_HOST": "db_postgres", "VECTOR_STORE": "weaviate"}),
+        ({"VECTOR_STORE": "weaviate", "WEAVIATE_ENDPOINT": "http://10.0.0.9:8080"},
+         {"WEAVIATE_ENDPOINT": "10.0.0.9"}),
+        ({"VECTOR_STORE": "qdrant", "QDRANT_URL": "http://qdrant:6333"}, {"QDRANT_URL": "qdrant"}),
+        ({}, {}),
+    ],
+)  # fmt: skip
+def test_what_dify_relies_on(variables: dict[str, str], hosts: dict[str, str]) -> None:
+    assert relied_on(variables) == hosts

@@ -18,7 +18,6 @@ from provision.facts.adoption import (
     Installations,
     MadeByHand,
     RememberedFolder,
-    StartedThere,
 )
 from provision.facts.backup import (
     Backups,
@@ -30,7 +29,14 @@ from provision.facts.backup import (
     ProjectStorage,
     VolumePlace,
 )
-from provision.facts.containers import ComposeStack, ContainerPython, Restarts, Running, Stack
+from provision.facts.containers import (
+    ComposeContainers,
+    ComposeStack,
+    ContainerPython,
+    Restarts,
+    Running,
+    Stack,
+)
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop
 from provision.facts.files import ClosedFolder, HoldsLine
@@ -92,7 +98,7 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (RememberedFolder, {"path": "/no/such file"}),
         (MadeByHand, {"folder": "/no/such folder"}),
         (ComposeFiles, {"folder": "/no/such folder"}),
-        (StartedThere, {"folder": "/no/such folder", "files": []}),
+        (ComposeContainers, {"folder": "/no/such folder", "files": []}),
     ],
 )
 def test_a_bare_host_has_nothing(fact: type[FactBase[Any]], arguments: dict[str, Any]) -> None:

@@ -20,8 +20,8 @@ from provision.facts.adoption import (
     Installations,
     MadeByHand,
     RememberedFolder,
-    StartedThere,
 )
+from provision.facts.containers import ComposeContainers
 from provision.facts.docker import DockerDesktop, NginxVariables
 from provision.facts.git import CheckedOutTag
 from provision.facts.listeners import Listeners, PublishedPorts
@@ -70,7 +70,7 @@ class Windows:
             MadeByHand: False,
             ComposeFiles: Choice(),
             ComposeProject: "docker",
-            StartedThere: {},
+            ComposeContainers: [],
             CheckedOutTag: "",
         } | facts
 

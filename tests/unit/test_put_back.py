@@ -13,15 +13,23 @@ from provision.operations.steps import StepError, program, run
 def put_back(here: LocalHost, manifest: Manifest) -> None:
     words = [word for part in manifest.parts for word in (part.file, part.member, part.source)]
     folder = f"{here.folder}/backups/{manifest.name}"
-    run(as_host(here), program("put_back.sh", folder, " ".join(here.running), *words), "it")
+    for step, containers in (("unpack", ""), ("exchange", " ".join(here.running))):
+        run(as_host(here), program("put_back.sh", step, folder, containers, *words), step)
 
 
 def test_a_container_that_cannot_be_stopped_leaves_everything_in_its_place(here: LocalHost) -> None:
     manifest = backup.pack(as_host(here), settings(here))
-    here.fail("stop")
-    with pytest.raises(StepError, match="no stop today"):
+    here.fail("rm")
+    with pytest.raises(StepError, match=r"container dify-api:1\.15\.0 cannot be removed"):
         put_back(here, manifest)
     assert not list(here.folder.glob("dify.*"))
+
+
+def test_a_container_that_is_gone_by_itself_is_no_reason_to_fail(here: LocalHost) -> None:
+    manifest = backup.pack(as_host(here), settings(here))
+    here.fail("stop")
+    put_back(here, manifest)
+    assert not here.running
 
 
 @pytest.mark.parametrize("tool", ["tar", "mv"])

@@ -90,6 +90,15 @@ def test_a_project_of_the_same_name_elsewhere_keeps_its_containers(here: LocalHo
     assert not any(call.startswith("network") for call in here.calls)
 
 
+def test_a_container_that_was_made_while_it_was_unpacked_is_stopped_too(here: LocalHost) -> None:
+    name = lived_on(here).name
+    tar = here.folder / "bin/tar"
+    tar.write_text(f'#!/bin/sh\necho later >{here.docker}/containers\nexec /bin/tar "$@"\n')
+    tar.chmod(0o755)
+    assert put_back(here, name), "\n".join(here.said)
+    assert "stop --time 30 later" in here.calls
+
+
 def test_a_docker_that_does_not_answer_leaves_everything_in_its_place(here: LocalHost) -> None:
     manifest = lived_on(here)
     here.fail("ps")

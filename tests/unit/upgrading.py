@@ -63,7 +63,7 @@ def cloned(here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def comes_up(monkeypatch: pytest.MonkeyPatch, *failing: str) -> None:
     """Stands for Dify: migrates the database when it starts, and answers unless it fails."""
 
-    def come_up(host: LocalHost, deployment: Deployment, version: str) -> None:
+    def proven(host: LocalHost, deployment: Deployment, version: str) -> None:
         assert host.running == [f"dify-api:{version}"]
         database = Path(deployment.dify.folder) / "docker/volumes/db/data/documents"
         if version == NEW:
@@ -73,9 +73,7 @@ def comes_up(monkeypatch: pytest.MonkeyPatch, *failing: str) -> None:
         if version in failing:
             raise StepError(f"migration of {version} failed")
 
-    for prove in ("come_up", "proven"):
-        monkeypatch.setattr(upgrade, prove, come_up)
-    monkeypatch.setattr(upgrade, "answers", lambda *_: None)
+    monkeypatch.setattr(upgrade, "proven", proven)
 
 
 def run(here: LocalHost, deployment: Deployment, version: str = NEW) -> bool:

@@ -9,7 +9,7 @@ from provision.dify.client import Dify
 from provision.dify.dialects.credentials import Write, stored_credential
 from provision.dify.errors import DifyError
 from provision.dify.resources.base import PROVIDER
-from provision.dify.runtimes import wait_until_listed
+from provision.dify.runtimes import PATIENCE, PluginStoppedError, wait_until_listed
 
 
 @dataclass
@@ -36,13 +36,23 @@ class StrayModels:
         return "Remove the models that left"
 
     def difference(self) -> str | None:
-        strays = self._strays()
+        try:
+            strays = self._strays()
+        except PluginStoppedError as error:
+            # Nothing would be removed now, in a dry run or without prune: no reason to fail.
+            if self.prune and self.dify.console.patience:
+                raise
+            self._tell(str(error))
+            return None
         if strays and self.prune:
             return f"to remove: {', '.join(strays)}"
         for stray in strays:
-            if self.report:
-                self.report(f"{stray} is connected but not in the inventory; dify.prune removes it")
+            self._tell(f"{stray} is connected but not in the inventory; dify.prune removes it")
         return None
+
+    def _tell(self, line: str) -> None:
+        if self.report:
+            self.report(line)
 
     def apply(self) -> None:
         if not self.prune:
@@ -56,7 +66,8 @@ class StrayModels:
     def _strays(self) -> dict[str, list[Write]]:
         """What takes out each model of ours that is not wanted."""
         # A list without a wanted one that is there lacks the others, too.
-        wait_until_listed(self.dify, self.title, self.provider, self.wanted)
+        patience = min(PATIENCE, self.dify.console.patience)
+        wait_until_listed(self.dify, self.title, self.provider, self.wanted, patience)
         reply = self.dify.console.send(self.title, "GET", self._path(""), repeatable=True)
         strays = {}
         for item in reply.objects("data"):
