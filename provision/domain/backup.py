@@ -31,7 +31,8 @@ COUNTING_MINUTES = 15  # until it is given up to count what a path holds
 # another machine the settings of this one.
 _MACHINE = (
     "/dev", "/etc", "/proc", "/run", "/sys", "/tmp", "/var/run",  # noqa: S108 - compared
-    "/mnt/wsl", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/zoneinfo",
+    "/mnt/wsl/docker-desktop", "/mnt/wsl/docker-desktop-bind-mounts", "/mnt/wsl/resolv.conf",
+    "/usr/share/ca-certificates", "/usr/local/share/ca-certificates", "/usr/share/zoneinfo",
 )  # fmt: skip
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"\d{8}T\d{6}Z-[\w.]+")

@@ -34,7 +34,7 @@ class Unfinished:
         before: the release that was running; empty where there was none.
         after: the release that is wanted.
         backup: the backup's name; empty while there is none.
-        reason: why an upgrade goes back.
+        reason: why an upgrade goes back, or is going to unless another try succeeds.
     """
 
     doing: Doing

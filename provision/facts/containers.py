@@ -18,9 +18,9 @@ INSPECT = (
 
 MADE = "|".join(
     [
-        "{{.Id}}",
+        "{{.ID}}",
         *(
-            f'{{{{index .Config.Labels "com.docker.compose.{label}"}}}}'
+            f'{{{{.Label "com.docker.compose.{label}"}}}}'
             for label in ("service", "project", "config-hash", "project.working_dir", "project.config_files")
         ),
     ]
@@ -124,16 +124,18 @@ class ComposeContainers(FactBase[list[Made] | None]):
             files: what plain ``docker compose`` reads there.
         """
         return StringCommand(
-            "made=$(docker ps --all --quiet --filter label=com.docker.compose.oneoff=False --filter",
-            "label=com.docker.compose.project 2>/dev/null) || exit 0; echo known;",
-            "cd", QuoteString(folder), "2>/dev/null; set -f --", *map(QuoteString, files), ";",
-            'printf "%s" "$made" | xargs -r docker inspect --format', QuoteString(MADE),
-            "2>/dev/null | while IFS='|' read -r id service project hash at files; do",
+            "made=$(docker ps --all --no-trunc --filter label=com.docker.compose.oneoff=False --filter",
+            "label=com.docker.compose.project --format", QuoteString(MADE), "2>/dev/null) || exit 0;",
+            "echo known; cd", QuoteString(folder), "2>/dev/null; set -f --", *map(QuoteString, files), ";",
+            # No echo: folders of Windows' have backslashes.
+            "printf '%s\\n' \"$made\" | while IFS='|' read -r id service project hash at files; do",
             "case $at in '') continue;; /*) place=elsewhere; if [ ! -d \"$at\" ]; then place=gone;",
             'elif [ "$at" -ef', QuoteString(folder), "]; then place=here; fi;; *) place=elsewhere;; esac;",
-            'echo "$place|$id|$service|$project|$hash|$at"; [ "$place" = here ] || continue; IFS=,;',
+            "printf '%s\\n' \"$place|$id|$service|$project|$hash|$at\";",
+            '[ "$place" = here ] || continue; IFS=,;',
             'for file in $files; do [ -e "$file" ] || continue; kind=unread;',
-            'for each; do [ ! "$file" -ef "$each" ] || kind=read; done; echo "$kind|$file"; done; done; true',
+            'for each; do [ ! "$file" -ef "$each" ] || kind=read; done;',
+            "printf '%s\\n' \"$kind|$file\"; done; done; true",
         )  # fmt: skip
 
     def process(self, output: list[str]) -> list[Made] | None:

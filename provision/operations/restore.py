@@ -228,8 +228,9 @@ def exchange(
         if _sha256(host, path) != part.sha256:
             raise StepError(f"{path} is missing, or damaged: its SHA-256 is not the manifest's")
     put_aside = _places_of(host, dify, cut, places) if cut else []
-    old = [QuoteString(f"{place}{REPLACED}") for place in places if place not in put_aside]
-    run(host, StringCommand("rm -rf", *old), "removing what was replaced before")
+    old = [f"{place}{REPLACED}" for place in places if place not in put_aside]
+    old += [f"{place}{RESTORED}" for place in put_aside if place not in places]
+    run(host, StringCommand("rm -rf", *map(QuoteString, old)), "removing what was replaced before")
     own(host, dify)  # while nothing has been unpacked
     note(host, unfinished)
     words = [

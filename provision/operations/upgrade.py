@@ -202,6 +202,7 @@ def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
     # What an earlier run has started long ago, people may have worked with.
     in_use = (
         begun.phase == "starting"
+        and not begun.reason
         and host.get_fact(Age, project=name, service="api") > deployment.dify.start_timeout
     )
     if begun.phase == "changing files" and host.get_fact(Running, project=name):
@@ -223,11 +224,13 @@ def carry_out(host: Host, deployment: Deployment, begun: Unfinished) -> bool:
                     "worked with it, so that nothing is put back unasked: mend it and run again, or put back "
                     f"{begun.backup} by deploys/restore.py"
                 ) from None
-            # Noted when the backup has been found whole; until then the next run tries the release again.
-            begun = replace(begun, phase="going back", reason=str(error))
+            # That it goes back is noted when the backup has been found whole; until then the next run tries
+            # the release again.
+            begun = note(host, replace(begun, reason=str(error)))
+            begun = replace(begun, phase="going back")
         else:
             migrated(host, deployment, begun.after)
-            begun = note(host, replace(begun, phase="clearing up"))
+            begun = note(host, replace(begun, phase="clearing up", reason=""))
     if begun.phase == "going back":
         begun = _go_back(host, deployment, begun, again=again)
     if begun.phase == "proving":

@@ -47,16 +47,10 @@ ps_() { # as each of --filter says, in the words of --format
             done
             line=${format//'{{.ID}}'/$name}
             line=${line//'{{.Label "com.docker.compose.project"}}'/$project}
+            line=${line//'{{.Label "com.docker.compose.service"}}'/api}
+            line=${line//'{{.Label "com.docker.compose.config-hash"}}'/hash}
+            line=${line//'{{.Label "com.docker.compose.project.config_files"}}'/$folder/docker-compose.yaml}
             echo "${line//'{{.Label "com.docker.compose.project.working_dir"}}'/$folder}"
-        done
-}
-
-described() { # ID...: as the labels say, each an API that was started from the release's own file
-    local name project folder
-    local label='{{.Label "com.docker.compose.project'
-    ps_ --all --format "{{.ID}} $label\"}} $label.working_dir\"}}" |
-        while read -r name project folder; do
-            [[ " $* " != *" $name "* ]] || echo "$name|api|$project|hash|$folder|$folder/docker-compose.yaml"
         done
 }
 
@@ -98,7 +92,6 @@ case " $* " in
 " ps "*) ps_ "${@:2}" ;;
 *" inspect --format {{.Created}} "*) cat created 2>/dev/null || date --iso-8601=seconds ;;
 " inspect --format {{json .Mounts}} "*) cat mounts 2>/dev/null ;;
-" inspect --format {{.Id}}|"*) described "${@:4}" ;;
 " stop --time 30 "*) without running "${@:4}" ;;
 " rm --force "*) for each in containers running others; do without "$each" "${@:3}"; done ;;
 *) echo "what is docker $*?" >&2; exit 98 ;;

@@ -53,7 +53,7 @@ def volume(name: str) -> Mount:
         ([bind("/data"), bind("/data/db")], [("mount-1", "")]),
         ([bind("/"), bind("/etc/localtime"), bind("/run/docker.sock"), bind("/srv", writable=False)], []),
         ([bind("/opt/dify-data")], [("mount-1", "")]),
-        ([bind("/etc/ssl"), bind("/etc"), bind("/etc/dify-vllm-deploy/secrets"), bind("/mnt/wsl/x")], []),
+        ([bind("/etc/ssl"), bind("/etc"), bind(OURS[1].source), bind("/mnt/wsl/resolv.conf")], []),
     ],
     ids=["nothing runs", "its own folder", "volumes", "elsewhere", "one in the other", "the machine's",
          "a name that begins alike", "below /etc"],

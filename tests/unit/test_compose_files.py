@@ -136,7 +136,7 @@ def labelled(docker: Path) -> Any:
 
     def labelled(*lines: str) -> None:
         text = "\n".join(lines)
-        docker.write_text(f'#!/bin/sh\ncase $1 in ps) echo id;; inspect) cat <<"END"\n{text}\nEND\n;; esac\n')
+        docker.write_text(f'#!/bin/sh\n[ "$1" = ps ] && exec cat <<"END"\n{text}\nEND\n')
 
     return labelled
 
@@ -158,6 +158,8 @@ def test_whose_containers_are(folder: Path, tmp_path: Path, labelled: Any) -> No
         line("8", "grafana", "docker", "/data/compose/7", "/data/compose/7/docker-compose.yml"),
         line("9", "api", "docker", windows, f"{windows}\\{DIFYS}"),
         line("10", "redis", "docker", "", ""),
+        line("12", "api", "blog", r"C:\Users\nick\blog"),
+        line("13", "api", "blog", r"C:\Users\chris\blog"),
         line("11", "grafana", "docker", folder, folder / "proxy.yaml"),
     )
     made = ask(ComposeContainers, folder=str(folder), files=[DIFYS])
@@ -170,6 +172,7 @@ def test_whose_containers_are(folder: Path, tmp_path: Path, labelled: Any) -> No
         {DIFYS: True}, {DIFYS: True, "data.yaml": False}, {"proxy.yaml": False},
     ]  # fmt: skip
     assert whose.own(made, "docker") == ["1", "2", "3", "6", "7", "11"]
+    assert whose.elsewhere(made, "blog") == [r"C:\Users\chris\blog", r"C:\Users\nick\blog"]
     assert whose.elsewhere(made, "docker") == sorted([str(other), windows])
     found = ask(ComposeContainers, folder=str(link), files=[f"./{DIFYS}", str(folder / "data.yaml")])
     assert found[1].files == {DIFYS: True, "data.yaml": True}

@@ -10,7 +10,9 @@ from local_host import LocalHost, PowerCutError, as_host
 from upgrading import BACK, NEW, OLD, UPGRADED, comes_up, cut_while, run, state_of
 
 from provision.domain.deployment import Deployment
-from provision.operations import restore
+from provision.domain.unfinished import Unfinished
+from provision.operations import restore, upgrade
+from provision.operations.steps import StepError
 from provision.operations.unfinished import noted
 
 
@@ -97,3 +99,20 @@ def test_a_way_back_that_is_not_proven_is_proven_later(
     assert not run(here, deployment)
     assert state_of(here, deployment) == BACK
     assert since.read_text() == "written since"
+
+
+def test_a_way_back_that_could_not_begin_is_gone_by_the_next_run(
+    here: LocalHost, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long after: nobody has worked with a release that was told not to work."""
+
+    def no_room(*_: object) -> Unfinished:
+        raise StepError("no room")
+
+    comes_up(monkeypatch, NEW)
+    with monkeypatch.context() as once:
+        once.setattr(upgrade, "exchange", no_room)
+        assert not run(here, deployment)
+    (here.docker / "created").write_text("2020-01-01T00:00:00Z\n")
+    assert not run(here, deployment)
+    assert state_of(here, deployment) == BACK
