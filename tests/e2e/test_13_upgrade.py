@@ -131,7 +131,9 @@ def test_what_nobody_has_thought_of_is_refused(on: On, old: dict[str, str]) -> N
 def test_a_failing_migration_rolls_back(on: On, old: dict[str, str], talk: str) -> None:
     done = run("upgrade", *to(NEW), *FAILING)
     assert done.code == 1
-    assert re.search(rf"{NEW} failed: .+Dify is {OLD} again, with its data", done.output), done.output[-6000:]
+    assert re.search(rf"{NEW} failed: .+Dify is {OLD} again, with the data of backup", done.output), (
+        done.output[-6000:]
+    )
     assert f"the migration to {NEW} was told to fail" in done.output  # the container's last words
     assert "STANDIN_" not in on("dify-wsl", "cat", "/opt/dify/docker/.env")
     assert "dify.replaced" in on("dify-wsl", "ls", "/opt")
@@ -144,7 +146,7 @@ def test_killed_while_it_goes_back_it_goes_back(
     killed_in(on, "going back", tmp_path / "log", *FAILING)
     done = run("upgrade", *to(NEW))
     assert done.code == 1
-    assert f"Dify is {OLD} again, with its data" in done.output, done.output[-6000:]
+    assert f"Dify is {OLD} again, with the data of backup" in done.output, done.output[-6000:]
     is_as_before(on, OLD, old, talk)
 
 
