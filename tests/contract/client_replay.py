@@ -136,7 +136,8 @@ class Replay:
             server: unlike that of any other test, as refused passwords are remembered for it.
         """
         http = httpx.Client(base_url="http://DIFY", transport=httpx.MockTransport(self))
-        dify = Dify(http, server=server, sleep=lambda _: None)
+        slept: list[float] = []  # a clock of its own: nobody waits for what is recorded
+        dify = Dify(http, server=server, sleep=slept.append, clock=lambda: sum(slept))
         dify.sign_in(EMAIL, PASSWORD)
         return dify
 

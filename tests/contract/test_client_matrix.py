@@ -78,7 +78,9 @@ class Server(client_matrix.Version):
 
     def dify(self, test: str, password: str = PASSWORD) -> Dify:
         http = httpx.Client(base_url="http://dify", transport=httpx.MockTransport(self))
-        dify = Dify(http, server=f"matrix {self.version} {test}", sleep=lambda _: None)
+        slept: list[float] = []
+        server = f"matrix {self.version} {test}"
+        dify = Dify(http, server=server, sleep=slept.append, clock=lambda: sum(slept))
         dify.sign_in(EMAIL, password)
         return dify
 
