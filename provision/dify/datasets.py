@@ -95,12 +95,18 @@ class Datasets:
         return dataset
 
     def description(self, dataset_id: str) -> str | None:
-        """What a dataset says about itself; None when it is gone."""
+        """What a dataset says about itself; None when it is gone.
+
+        Nothing when it is somebody's own and not shown to this administrator (403, unless the workspace is
+        theirs; ``DatasetService.check_dataset_permission``).
+        """
         try:
             reply = self._session.send("Read the dataset", "GET", f"datasets/{dataset_id}", repeatable=True)
         except DifyError as error:
             if error.status == 404:
                 return None
+            if error.status == 403:
+                return ""
             raise
         return reply.optional("description", str) or ""
 

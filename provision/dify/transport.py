@@ -169,15 +169,15 @@ class Transport:
                 if not response.is_success:
                     response.read()
                 self._demand_good(step, request, response)
-                for line in response.iter_lines():
+                for line in _lines(response):
                     if self.clock() > deadline:
                         raise DifyError(step, f"{request} has no end after {timeout:.0f} s")
-                    if line.startswith("data:"):
-                        yield self._event(step, request, line.removeprefix("data:"))
+                    if line.startswith(b"data:"):
+                        yield self._event(step, request, line.removeprefix(b"data:"))
         except httpx.RequestError as error:
             raise self._unreachable(step, request, error) from error
 
-    def _event(self, step: str, request: str, data: str) -> dict[str, Any]:
+    def _event(self, step: str, request: str, data: bytes) -> dict[str, Any]:
         try:
             event = json.loads(data)
         except ValueError:
@@ -234,9 +234,33 @@ def _error_of(response: httpx.Response) -> tuple[str | None, str]:
     return (str(code) if code else None), message
 
 
+def _lines(response: httpx.Response) -> Iterator[bytes]:
+    """The lines of a stream as they come. ``iter_lines`` also parts at U+2028 and the like, which from 1.8.1
+    on stand as they are in an event's JSON (``base_app_generator.py``, orjson)."""
+    rest = b""
+    for chunk in response.iter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    yield rest
+
+
+# By words of Dify's, which come with codes that say less.
+_ADVICE = {
+    "request plugin daemon": "Dify's plugin_daemon container does not answer: see docker compose ps and its "
+    "log",
+    # base_app_generator.py: what visitors have to fill in first.
+    "is required in input form": "somebody made a variable of this chatbot required, which questions without "
+    "it cannot have: make it optional in Dify's console, or remove it",
+    # dataset_service.py, check_doc_form.
+    "doc_form is different from the dataset doc_form": "somebody put a document of another kind (parent and "
+    "child, or questions and answers) into this dataset first: remove it in Dify's console",
+}
+
+
 def _advice(response: httpx.Response, code: str | None, message: str) -> str:
     if code == "max_keys_exceeded":
         return "an app has ten API keys at most: revoke one first"
-    if "request plugin daemon" in message:
-        return "Dify's plugin_daemon container does not answer: see docker compose ps and its log"
+    for words, advice in _ADVICE.items():
+        if words in message:
+            return advice
     return "see the logs of Dify's api and plugin_daemon containers" if response.is_server_error else ""

@@ -158,7 +158,8 @@ class ScoreSettings(ModelSettings):
 class BotSettings(Settings):
     """The chatbot that Dify publishes."""
 
-    name: Annotated[str, Field(min_length=1, max_length=40)] = "mofei"
+    # Up to 1.11.2 Dify looks for an app by SQL's ILIKE, where a backslash would hide it (``AppService``).
+    name: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^\\]*$")] = "mofei"
     # Dify takes 400 characters; the mark of being managed that is added has 31.
     description: Annotated[str, Field(max_length=369)] = "问答机器人：Dify + vLLM + Qwen3"
     icon: Text = "🤖"

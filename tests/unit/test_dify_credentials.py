@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provision.dify.dialects.credentials import NAMED
 from provision.domain.wiring.credentials import (
     FORM_DEFAULTS,
     CredentialAction,
@@ -121,6 +122,18 @@ def test_unmanaged_fields_are_carried_over_but_never_the_mask() -> None:
     )
     wanted = WantedCredential("vllm-1", {"endpoint_url": "http://b/v1"})
     assert complete_fields(wanted, stored) == {"display_name": "Mine", "endpoint_url": "http://b/v1"}
+
+
+def test_a_credential_that_an_owner_named_is_not_taken_for_ours() -> None:
+    wanted = WantedCredential(credential_name("key", b"salt"), {}, "key")
+    for name, expected in (
+        ("vllm-prod", CredentialAction.ADD),
+        (credential_name("other", b"salt"), CredentialAction.SWITCH),
+    ):
+        stored = StoredCredential({}, available=(("1", name),))
+        assert plan_credential(wanted, stored).action is expected
+        removals = NAMED.removals({"model": "m"}, stored)
+        assert len(removals) == (expected is CredentialAction.SWITCH)
 
 
 def test_rotated_key_with_the_same_mask_is_noticed_and_not_shown() -> None:

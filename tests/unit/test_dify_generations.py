@@ -193,6 +193,7 @@ def test_the_owner_s_own_label_of_a_model_stays() -> None:
         assert wanted.fields["display_name"] == "Our model · vllm-12345678"
     assert own_label(StoredCredential({"display_name": "A · B"})) == "A · B"
     assert not is_labelled(StoredCredential({"display_name": "vllm-of-ours"}))
+    assert not is_labelled(StoredCredential({"display_name": "A · vllm-prod"}))
     assert is_labelled(StoredCredential({"display_name": "m · vllm-12345678"}))
 
 

@@ -109,6 +109,17 @@ def test_an_app_that_somebody_made_by_hand_is_not_taken_over() -> None:
     assert all(sent.startswith("GET") for sent, _ in routes.sent if "apps" in sent)
 
 
+def test_a_dataset_that_is_hidden_from_the_administrator_stays_attached() -> None:
+    attached = [{"dataset": {"enabled": True, "id": "theirs"}}]
+    config = {"dataset_configs": {"datasets": {"datasets": attached}}}
+    routes = Routes({"GET apps": [listed(app(1))], "GET apps/1": [app(1, model_config=config)]})
+    hidden = {"code": "forbidden", "message": "You do not have permission to access this dataset."}
+    gone = {"code": "not_found", "message": "Dataset not found."}
+    for answer, differs in (((403, hidden), False), ((404, gone), True)):
+        routes.answers["GET datasets/theirs"] = [answer]
+        assert ("knowledge" in (bot(routes).difference() or "")) is differs
+
+
 def test_changed_profile_keeps_what_is_not_managed() -> None:
     routes = Routes({"GET apps": [listed(app(1))], "GET apps/1": [app(1, icon="🐟")], "PUT apps/1": [{}]})
     routes.answers["POST apps/1/model-config"] = [SUCCESS]

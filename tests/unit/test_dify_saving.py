@@ -39,9 +39,9 @@ def test_credential_is_not_stacked_when_the_write_is_lost() -> None:
 def test_orphan_of_ours_is_switched_to_and_updated() -> None:
     orphan = {
         **NOTHING_STORED,
-        "available_credentials": [{"credential_id": "1", "credential_name": "vllm-00"}],
+        "available_credentials": [{"credential_id": "1", "credential_name": "vllm-00000000"}],
     }
-    active = {**orphan, "current_credential_id": "1", "current_credential_name": "vllm-00"}
+    active = {**orphan, "current_credential_id": "1", "current_credential_name": "vllm-00000000"}
     routes = Routes({f"GET {CREDENTIALS}": [orphan, active], f"POST {CREDENTIALS}/switch": [SUCCESS]})
     wanted = credential(routes)
     sent = {"context_size": "1024", "api_key": "canary-key-123"}
@@ -57,7 +57,7 @@ def test_a_credential_that_an_upgraded_dify_does_not_find_is_told_with_the_comma
         **NOTHING_STORED,
         "credentials": {"context_size": "8", "api_key": "other*******key"},
         "current_credential_id": "1",
-        "current_credential_name": "vllm-00",
+        "current_credential_name": "vllm-00000000",
     }
     unfound = {"code": "invalid_param", "message": "Credential record not found.", "status": 400}
     routes = Routes({f"GET {CREDENTIALS}": [stored], f"PUT {CREDENTIALS}": [(400, unfound)]})

@@ -2,55 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-
 import httpx
 import pytest
+from scripted import PASSWORD, REFUSED, SERVERS, Answer, Script, login, ok, refused
 
 from provision.dify import Dify, DifyError, LoginRefusedError, wait_until_ready
-
-PASSWORD = "Canary-Passw0rd"
-COOKIES = [("set-cookie", "access_token=acc1; Path=/"), ("set-cookie", "csrf_token=csrf1; Path=/")]
-REFUSED = httpx.ConnectError("connection refused")
-_servers = itertools.count()
-
-Answer = httpx.Response | Exception
-
-
-def ok(body: object = None, version: str = "1.16.1", extra: list[tuple[str, str]] | None = None) -> Answer:
-    return httpx.Response(200, headers=[("X-Version", version), *(extra or [])], json=body or {})
-
-
-def login() -> Answer:
-    return ok({"result": "success"}, extra=COOKIES)
-
-
-def refused(status: int, code: str = "unauthorized", message: str = "no") -> Answer:
-    return httpx.Response(status, headers={"X-Version": "1.16.1"}, json={"code": code, "message": message})
-
-
-class Script:
-    """Gives one answer after another, whatever is asked; each is used once."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self._answers: Iterator[Answer] = iter(answers)
-        self.requests: list[httpx.Request] = []
-        self.slept: list[float] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        answer = next(self._answers)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def dify(self, signed_in: bool = True) -> Dify:
-        http = httpx.Client(base_url="http://dify:81/", transport=httpx.MockTransport(self))
-        dify = Dify(http, server=f"scripted {next(_servers)}", sleep=self.slept.append)
-        if signed_in:
-            dify.sign_in("Admin@Example.com", PASSWORD)
-        return dify
 
 
 def read(dify: Dify) -> object:
@@ -112,7 +68,7 @@ def clocked(script: Script, patience: float) -> Dify:
         patience: seconds for which a login is repeated that nobody looks at.
     """
     http = httpx.Client(base_url="http://dify:81/", transport=httpx.MockTransport(script))
-    server = f"scripted {next(_servers)}"
+    server = f"scripted {next(SERVERS)}"
     dify = Dify(http, server=server, sleep=script.slept.append, clock=lambda: sum(script.slept))
     dify.sign_in("Admin@Example.com", PASSWORD)
     dify.console.patience = patience
@@ -257,76 +213,16 @@ def test_what_is_no_dify_is_not_waited_for(foreign: Answer, told: str) -> None:
     assert script.slept == []
 
 
-def stream(*events: str, pauses: list[float] | None = None) -> httpx.Response:
-    """A stream of events; after each the clock has gone on by the next of the pauses."""
-
-    def body() -> Iterator[bytes]:
-        for event in events:
-            if pauses is not None:
-                CLOCK[0] += pauses.pop(0)
-            yield f"{event}\n\n".encode()
-
-    return httpx.Response(200, headers={"X-Version": "1.16.1"}, content=body())
-
-
-CLOCK = [0.0]
-PIECES = (
-    'data: {"event":"message","answer":"Hel"}',
-    "event: ping",
-    'data: {"event":"message","answer":"lo"}',
-)
-END = (
-    'data: {"event":"message_end","conversation_id":"c1","metadata":{"usage":{"prompt_tokens":3},'
-    '"retriever_resources":[{"document_name":"a.md"}]}}'
-)
-
-
-def test_a_stream_is_read_to_its_end() -> None:
-    script = Script(stream(*PIECES, END))
-    answer = script.dify().service.ask_streaming("app-canary", "hi", "me")
-    assert (answer.text, answer.conversation_id, answer.prompt_tokens) == ("Hello", "c1", 3)
-    assert answer.sources == ("a.md",)
-    [request] = script.requests
-    assert b'"response_mode":"streaming"' in request.content
-
-
-@pytest.mark.parametrize("gone", [httpx.Response(204), REFUSED])
-def test_a_stream_that_fails_leaves_no_conversation(gone: Answer) -> None:
-    begun = 'data: {"event":"message","answer":"Hel","conversation_id":"c7"}'
-    failed = 'data: {"event":"error","code":"completion_request_error","message":"no"}'
-    script = Script(stream(begun, failed), gone)
-    with pytest.raises(DifyError, match="ended with completion_request_error: no"):
-        script.dify().service.ask_streaming("app-canary", "hi", "me")
-    deleted = script.requests[-1]
-    assert (deleted.method, deleted.url.path) == ("DELETE", "/v1/conversations/c7")
-
-
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("message", "advice"),
     [
-        (stream(*PIECES), "the stream broke off after 5 characters"),
-        (stream(PIECES[0], 'data: {"ev'), "sent an event that is no JSON object"),
-        (
-            stream('data: {"event":"error","code":"completion_request_error","message":"key app-canary"}'),
-            r"ended with completion_request_error: key \*\*\* → the model's endpoint",
-        ),
-        (refused(401), "401 unauthorized: no → the API key was revoked"),
-        (REFUSED, "got no answer"),
+        ("name is required in input form", "made a variable of this chatbot required"),
+        ("doc_form is different from the dataset doc_form.", "a document of another kind"),
+        ("Failed to request plugin daemon, url: …", "plugin_daemon container does not answer"),
     ],
 )
-def test_a_stream_that_is_no_answer(answer: Answer, told: str) -> None:
-    with pytest.raises(DifyError, match=told):
-        Script(answer).dify().service.ask_streaming("app-canary", "hi", "me")
-
-
-def test_a_stream_of_nothing_but_pings_is_given_up() -> None:
-    """With its worker down Dify keeps some streams alive for ever."""
-    CLOCK[0] = 0.0
-    http = httpx.Client(
-        base_url="http://dify",
-        transport=httpx.MockTransport(Script(stream(*["event: ping"] * 9, pauses=[10] * 9))),
-    )
-    dify = Dify(http, clock=lambda: CLOCK[0])
-    with pytest.raises(DifyError, match="no end after 60 s"):
-        dify.service.ask_streaming("app-canary", "hi", "me", timeout=60)
-    assert CLOCK[0] == 70
+def test_words_that_are_known_come_with_what_to_do(message: str, advice: str) -> None:
+    body = {"code": "invalid_param", "message": message, "status": 400}
+    script = Script(httpx.Response(400, json=body))
+    with pytest.raises(DifyError, match=f"400 invalid_param: {message[:20]}.* → .*{advice}"):
+        script.dify().service.ask("app-canary", "hi", "me")

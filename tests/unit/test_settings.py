@@ -85,6 +85,7 @@ def test_an_own_folder_is_used_as_it_is() -> None:
         ("a", {"chta": {}}, "a: chta is not a setting"),
         ("d", {"dify": {"port": 70000}}, "d: dify.port = 70000: must be a port from 1 to 65535"),
         ("d", {"dify": {"bot": {"tempreature": 1}}}, "did you mean 'temperature'?"),
+        ("d", {"dify": {"bot": {"name": r"help\bot"}}}, r"d: dify.bot.name = 'help\\bot': "),
         ("d", {"dify": {"folder": "/mnt/c/dify"}}, "must not lie on a Windows drive"),
         ("d", {"dify": {"folder": "/opt/../mnt//c/dify"}}, "must not lie on a Windows drive"),
         ("d", {"dify": {"env": {"A": "it's", "B": "private"}}}, "d: dify.env: A holds a quote"),

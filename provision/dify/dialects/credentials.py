@@ -15,7 +15,7 @@ from provision.domain.wiring.credentials import (
     complete_fields,
     plan_credential,
 )
-from provision.domain.wiring.masking import NAME_PREFIX
+from provision.domain.wiring.masking import is_credential_name
 from provision.domain.wiring.upserts import is_labelled, labelled, plan_upsert
 
 
@@ -83,7 +83,7 @@ def _our_names(model: Mapping[str, str], stored: StoredCredential) -> list[Write
     return [
         Write("DELETE", "credentials", {**model, "credential_id": credential_id}, saves=False)
         for credential_id, name in stored.available
-        if name.startswith(NAME_PREFIX)
+        if is_credential_name(name)
     ]
 
 

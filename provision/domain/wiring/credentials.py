@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from provision.domain.wiring.masking import NAME_PREFIX, mask
+from provision.domain.wiring.masking import is_credential_name, mask
 
 # The only secret of the provider's form; Dify masks it.
 SECRET_FIELD = "api_key"  # noqa: S105 - the name of a field
@@ -87,7 +87,7 @@ def plan_credential(wanted: WantedCredential, stored: StoredCredential) -> Crede
     """Plan one step towards the wanted credential; ask again after it, with what Dify shows then."""
     same_name = [id_ for id_, name in stored.available if name == wanted.name]
     if stored.active_id is None:
-        ours = same_name or [id_ for id_, name in stored.available if name.startswith(NAME_PREFIX)]
+        ours = same_name or [id_ for id_, name in stored.available if is_credential_name(name)]
         if ours:
             reason = "the model has a credential but none is active"
             return CredentialPlan(CredentialAction.SWITCH, reason, ours[0])

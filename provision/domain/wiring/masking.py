@@ -28,10 +28,12 @@ def credential_name(api_key: str, salt: bytes) -> str:
         salt: secret bytes, kept with the keys; without them the fingerprint proves nothing about a key.
     """
     digest = hmac.new(salt, api_key.encode(), hashlib.sha256).hexdigest()
-    return f"{NAME_PREFIX}{digest[:8]}"
+    return f"vllm-{digest[:8]}"
 
 
-NAME_PREFIX = "vllm-"
+def is_credential_name(name: str) -> bool:
+    """Whether a name has the form of `credential_name`; "vllm-prod" is an owner's own."""
+    return re.fullmatch(r"vllm-[0-9a-f]{8}", name) is not None
 
 
 def readable_message(message: str, secrets: frozenset[str]) -> str:

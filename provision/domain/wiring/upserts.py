@@ -17,7 +17,7 @@ from provision.domain.wiring.credentials import (
     field_differences,
     mask_differs,
 )
-from provision.domain.wiring.masking import NAME_PREFIX
+from provision.domain.wiring.masking import is_credential_name
 
 LABEL_FIELD = "display_name"
 # Parts the label from the fingerprint.
@@ -36,7 +36,7 @@ def own_label(stored: StoredCredential) -> str:
     """The label without the fingerprint that this tool may have put there."""
     label = stored.fields.get(LABEL_FIELD) or ""
     text, parted, fingerprint = label.rpartition(_BEFORE)
-    return text if parted and fingerprint.startswith(NAME_PREFIX) else label
+    return text if parted and is_credential_name(fingerprint) else label
 
 
 def is_labelled(stored: StoredCredential) -> bool:
