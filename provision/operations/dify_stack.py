@@ -18,6 +18,7 @@ from provision.domain.dify_env import COUNTING, counts_tokens, managed, merged
 from provision.domain.dotenv import DotenvError
 from provision.domain.env_diff import shown
 from provision.domain.env_merge import EnvFolder
+from provision.domain.git import GIT
 from provision.domain.published_secrets import replaced_at_first, still_published
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
@@ -37,6 +38,8 @@ Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, 
 
 
 STEP = "Write Dify's .env"
+LONGEST_CLONE = 15 * 60
+"""Seconds to wait for one that is under way; git itself gives up on a silent server long before."""
 # Files that PostgreSQL, MySQL and Dify itself (the keys of its workspaces) make with their data.
 DATA = ("volumes/db/data/pgdata/PG_VERSION", "volumes/mysql/data/ibdata1", "volumes/app/storage/privkeys")
 
@@ -82,12 +85,21 @@ def clone(*, dify: DifySettings) -> Commands:
         return
     staged = QuoteString(f"{dify.folder}.new")
     lock = QuoteString(f"{dify.folder}.lock")
+    held = failure(
+        "Clone Dify",
+        f"git, which an earlier run began, holds {dify.folder}.lock for {LONGEST_CLONE // 60} minutes",
+        advice="Look for it on the host (pgrep -af git), end it, then run again",
+    )
     # The lock: a clone that a killed run began goes on on the host, and this one waits for its end.
+    alone = StringCommand("flock --wait", str(LONGEST_CLONE), "--conflict-exit-code 75", lock)
     yield StringCommand("mkdir -p", QuoteString(dify.folder.rsplit("/", 1)[0] or "/"))
-    yield StringCommand("flock", lock, "rm -rf", staged)
+    yield watched(
+        StringCommand(alone, "rm -rf", staged, "|| { [ $? != 75 ] ||", held, "; }"),
+        "waiting for the clone that an earlier run began",
+    )
     yield watched(
         StringCommand(
-            "flock", lock, "git -c advice.detachedHead=false clone --quiet --depth 1 --branch",
+            alone, GIT, "-c advice.detachedHead=false clone --quiet --depth 1 --branch",
             QuoteString(dify.version), QuoteString(dify.repository), staged,
         ),
         "cloning Dify",
