@@ -28,10 +28,10 @@ from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import DockerDesktop
 from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
-from provision.operations.failing import failure
+from provision.operations.failing import Problem, failure
 from provision.operations.secrets import secret_file
 from provision.operations.watched import watched
-from provision.remote_file import read
+from provision.remote_file import read, read_bytes
 from provision.templates import render
 
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
@@ -58,6 +58,53 @@ def container(host: Host, dify: DifySettings, service: str) -> str:
     return f"{project(host, dify)}-{service}-1"
 
 
+def no_place(host: Host, dify: DifySettings) -> Problem | None:
+    """Why there can be no clone in Dify's folder, where none is."""
+    if host.get_fact(CheckedOutTag, path=dify.folder):
+        return None
+    if host.get_fact(Directory, path=dify.folder):
+        return Problem(f"{dify.folder} is there and is no clone", "Set dify.folder to a new one")
+    if host.get_fact(RememberedFolder) == dify.folder:
+        return Problem(
+            f"{dify.folder}, where Dify stood, is gone",
+            f"Mount it, or bring it back by deploys/restore.py; to begin with nothing, remove {PLACE}",
+        )
+    return None
+
+
+def no_env(host: Host, dify: DifySettings) -> Problem | None:
+    """Why Dify's ``.env`` and our override cannot be written.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if as_it_is(dify):
+        return None
+    folder = compose_dir(dify)
+    if against := _against(host, dify):
+        return Problem(against.found, against.advice)
+    return None if read_bytes(host, f"{folder}/.env") is not None else _data_alone(host, folder)
+
+
+def _data_alone(host: Host, folder: str) -> Problem | None:
+    """Data in a folder that has no ``.env``."""
+    for path in DATA:
+        if host.get_fact(File, path=f"{folder}/{path}"):
+            return Problem(
+                f"{folder}/{path} exists but {folder}/.env, which has the password, does not",
+                "Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
+                f"move all of {folder}/volumes away to begin with nothing",
+            )
+    return None
+
+
+def _against(host: Host, dify: DifySettings) -> Obstacle | None:
+    folder = compose_dir(dify)
+    choice = host.get_fact(ComposeFiles, folder=folder)
+    choice = replace(choice, variables={**choice.variables, **dify.env})
+    return obstacle(choice, folder, read(host, f"{folder}/{OVERRIDE}"))
+
+
 @operation()
 def clone(*, dify: DifySettings) -> Commands:
     """Have Dify's source at the pinned tag; where another one runs, it goes on, and that is told.
@@ -71,17 +118,8 @@ def clone(*, dify: DifySettings) -> Commands:
             logger.warning(f"{host.print_prefix}{pin_differs(running, dify.version, dify.folder)}")
         host.noop(f"{dify.folder} is at {running}")
         return
-    if host.get_fact(Directory, path=dify.folder):
-        yield failure(
-            "Clone Dify", f"{dify.folder} is there and is no clone", advice="Set dify.folder to a new one"
-        )
-        return
-    if host.get_fact(RememberedFolder) == dify.folder:
-        yield failure(
-            "Clone Dify",
-            f"{dify.folder}, where Dify stood, is gone",
-            advice=f"Mount it, or bring it back by deploys/restore.py; to begin with nothing, remove {PLACE}",
-        )
+    if problem := no_place(host, dify):
+        yield failure("Clone Dify", problem.found, advice=problem.advice)
         return
     staged = QuoteString(f"{dify.folder}.new")
     lock = QuoteString(f"{dify.folder}.lock")
@@ -124,9 +162,7 @@ def settings(*, deployment: Deployment) -> Commands:
     try:
         owner = env_files(host, folder)
         example = read(host, f"{folder}/.env.example")
-        choice = host.get_fact(ComposeFiles, folder=folder)
-        choice = replace(choice, variables={**choice.variables, **dify.env})
-        against = obstacle(choice, folder, read(host, f"{folder}/{OVERRIDE}"))
+        against = _against(host, dify)
         if owner:
             _warn_of_published_secrets(version, owner)
         if owner and as_it_is(dify) and not counts_tokens(owner):
@@ -147,13 +183,8 @@ def settings(*, deployment: Deployment) -> Commands:
         return
     wanted = managed(dify, deployment.dify_url, version)
     if owner is None:
-        if data := next((path for path in DATA if host.get_fact(File, path=f"{folder}/{path}")), None):
-            yield failure(
-                STEP,
-                f"{folder}/{data} exists but {folder}/.env, which has the password, does not",
-                advice="Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
-                f"move all of {folder}/volumes away to begin with nothing",
-            )
+        if problem := _data_alone(host, folder):
+            yield failure(STEP, problem.found, advice=problem.advice)
             return
         if example is None:
             yield failure(STEP, f"no {folder}/.env.example", advice="Is it a clone of Dify?")
