@@ -10,13 +10,25 @@ from provision.domain import adoption, compose, whose
 from provision.domain.settings import DifySettings
 from provision.facts.adoption import ComposeFiles
 from provision.facts.containers import ComposeContainers, ComposeStack, Ill
-from provision.facts.docker import ComposeVersion
+from provision.facts.docker import ComposeVersion, OutOfReach
 from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
 from provision.operations.failing import Problem, failure
 from provision.operations.steps import StepError
 from provision.operations.watched import watched
 
 MINIMUM_COMPOSE = (2, 24)
+
+INSTALL = "Install Docker Engine from the distribution's or Docker's own packages, then run again"
+OUT_OF_REACH = {
+    "snap": Problem(
+        "Docker is the snap, which can read neither /opt nor other users' folders",
+        f"What containers keep in its volumes goes with it: save it, then snap remove docker. {INSTALL}",
+    ),
+    "rootless": Problem(
+        "the Docker engine is a rootless one, of a user's own; none answers root",
+        f"{INSTALL}; it has to run as a system service (systemctl enable --now docker)",
+    ),
+}
 
 # One after the other, so that it can be said which one takes its time. What Docker cannot pull may be built
 # by somebody, which compose knows; else it fails, too.
@@ -88,6 +100,8 @@ def no_engine(host: Host, *, coming: bool = False) -> Problem | None:
     Args:
         coming: this run may install one, so that none is no problem yet.
     """
+    if problem := OUT_OF_REACH.get(host.get_fact(OutOfReach)):
+        return problem
     found = host.get_fact(ComposeVersion)
     parts = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
     if parts >= MINIMUM_COMPOSE or (coming and not found):

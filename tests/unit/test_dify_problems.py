@@ -13,7 +13,7 @@ from provision.domain.adoption import OVERRIDE
 from provision.domain.deployment import Deployment
 from provision.domain.unfinished import Unfinished
 from provision.facts.adoption import RememberedFolder
-from provision.facts.docker import ComposeVersion
+from provision.facts.docker import ComposeVersion, OutOfReach
 from provision.operations import dify_stack, unfinished
 from tasks import dify
 
@@ -24,6 +24,7 @@ def facts(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> dict[type, Any]:
     said: dict[type, Any] = {
         LinuxDistribution: {"name": "Ubuntu", "major": 24},
         ComposeVersion: "",
+        OutOfReach: "",
         RememberedFolder: "",
     }
     real = here.get_fact
@@ -57,6 +58,20 @@ def test_an_engine_is_there_or_comes(
     found = problems(deployment, folder="/no/such/folder")
     assert len(found) == bool(told)
     assert "".join(found).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [("snap", "Docker is the snap, which"), ("rootless", "the Docker engine is a root")],
+)
+def test_an_engine_that_root_cannot_use(
+    facts: dict[type, Any], deployment: Deployment, there: str, told: str
+) -> None:
+    """However new it is, and whatever could be installed beside it."""
+    facts |= {OutOfReach: there, ComposeVersion: "2.40.3"}
+    [found] = problems(deployment)
+    assert found.startswith(told)
+    assert "Install Docker Engine from" in found
 
 
 @pytest.mark.usefixtures("facts")
