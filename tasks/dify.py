@@ -10,6 +10,7 @@ from pyinfra.facts.server import LinuxDistribution, Which
 
 from provision.domain.deployment import Deployment
 from provision.facts.containers import Running
+from provision.facts.git import CheckedOutTag
 from provision.operations import apt, dify, dify_containers, dify_stack
 from provision.operations.adoption import remembered
 from provision.operations.failing import Problem
@@ -53,7 +54,9 @@ def dify_problems(deployment: Deployment) -> Iterator[str]:
     # Of the distribution's own a killed run may have left half, and apt may still be at it.
     yield from _told(dify_containers.no_engine(host, coming=bool(_engine_of_the_distribution())))
     yield from _told(half_done(host))
-    yield from _told(dify_stack.no_place(host, dify))
+    if not host.get_fact(CheckedOutTag, path=dify.folder):
+        yield from _told(dify_stack.no_place(host, dify))
+        return
     try:
         yield from _told(dify_stack.no_env(host, dify))
     except (OSError, ValueError) as error:  # cannot be read, or is no UTF-8

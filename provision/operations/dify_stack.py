@@ -59,9 +59,7 @@ def container(host: Host, dify: DifySettings, service: str) -> str:
 
 
 def no_place(host: Host, dify: DifySettings) -> Problem | None:
-    """Why there can be no clone in Dify's folder, where none is."""
-    if host.get_fact(CheckedOutTag, path=dify.folder):
-        return None
+    """Why none can be made where there is no clone."""
     if host.get_fact(Directory, path=dify.folder):
         return Problem(f"{dify.folder} is there and is no clone", "Set dify.folder to a new one")
     if host.get_fact(RememberedFolder) == dify.folder:
@@ -73,7 +71,7 @@ def no_place(host: Host, dify: DifySettings) -> Problem | None:
 
 
 def no_env(host: Host, dify: DifySettings) -> Problem | None:
-    """Why Dify's ``.env`` and our override cannot be written.
+    """Why a clone's ``.env`` and our override cannot be written.
 
     Raises:
         OSError: a file cannot be read.
