@@ -29,6 +29,7 @@ from provision.facts.windows import IsWsl
 from provision.operations.python import fingerprint
 from provision.operations.vllm import environment_dir
 from provision.templates import text
+from tasks.dify import dify_problems
 from tasks.ports import port_problems as published_problems
 from tasks.wsl import wsl_problems
 
@@ -50,6 +51,7 @@ def preflight(deployment: Deployment) -> None:
         problems += _fits(servers)
     problems += _supervisor_of_tunnels(deployment)
     problems += published_problems(deployment)
+    problems += dify_problems(deployment)
     problems += wsl_problems(deployment)
     if problems:
         lines = "\n".join(f"  {host.name}: {problem}" for problem in problems)

@@ -145,18 +145,23 @@ def pin_differs(running: str, pin: str, folder: str) -> str:
 
     Args:
         running: the clone's tag, ``?`` for none.
-        pin: ``dify.version``.
+        pin: ``dify.version``, a release of three numbers.
         folder: the installation.
     """
     kept = f"{folder} is at {running}, dify.version is {pin}; a running release is never changed in passing"
     if running == "?":
         return f"{kept}. The clone is on no tag: check one out, or set dify.folder to a new folder"
-    if Version.parse(running) > Version.parse(pin):
-        return f"{kept}. Set dify.version to {running}"
-    return (
-        f"{kept}. To upgrade it: deploys/upgrade.py --data dify_version={pin} (it backs up first, and goes "
-        f"back by itself when anything fails). To stay: set dify.version to {running}"
+    before, after = Version.parse(running), Version.parse(pin)
+    upgrade = (
+        f"To upgrade it: deploys/upgrade.py --data dify_version={pin} (it backs up first, and goes back by "
+        "itself when anything fails)"
     )
+    if running != str(before):  # such as 1.10.1-fix.1, whose place among the releases is not known
+        special = f"{kept}. {running} is a special build, which dify.version cannot name: it stays as it is"
+        return f"{special}. {upgrade}" if before < after else special
+    if before > after:
+        return f"{kept}. Set dify.version to {running}"
+    return f"{kept}. {upgrade}. To stay: set dify.version to {running}"
 
 
 def vector_store(env: str) -> str:

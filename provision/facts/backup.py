@@ -10,6 +10,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain.backup import COUNTING_MINUTES, MANIFEST, Mount, is_name
 from provision.domain.external import VARIABLES, external
+from provision.domain.git import GIT
 from provision.templates import text
 
 
@@ -96,7 +97,7 @@ class LinkedFolders(FactBase[list[str]]):
     def command(self, clone: str) -> StringCommand:
         return StringCommand(
             "cd", QuoteString(clone), "2>/dev/null || exit 0;",
-            "git -c safe.directory=* -c core.quotePath=false ls-tree -r -d --name-only HEAD 2>/dev/null |",
+            GIT, "-c core.quotePath=false ls-tree -r -d --name-only HEAD 2>/dev/null |",
             'while IFS= read -r path; do [ ! -L "$path" ] || echo "$path"; done',
         )  # fmt: skip
 

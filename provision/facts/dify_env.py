@@ -8,6 +8,7 @@ from base64 import b64decode
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain.env_merge import EnvFolder
+from provision.domain.git import GIT
 
 
 class ExampleEnv(FactBase[EnvFolder]):
@@ -22,7 +23,7 @@ class ExampleEnv(FactBase[EnvFolder]):
         return EnvFolder("")
 
     def command(self, folder: str, tag: str) -> StringCommand:
-        git = StringCommand("git -c safe.directory=* -C", QuoteString(folder))
+        git = StringCommand(GIT, "-C", QuoteString(folder))
         return StringCommand(
             "tag=" + shlex.quote(f"refs/tags/{tag}") + ";",
             git, 'ls-tree -r --name-only "$tag" docker/ 2>/dev/null |',

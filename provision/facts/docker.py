@@ -40,6 +40,30 @@ class ComposeVersion(FactBase[str]):
         return output[0].strip().removeprefix("v") if output else ""
 
 
+class OutOfReach(FactBase[str]):
+    """What keeps root from a Docker that is there: ``snap``, ``rootless``, or nothing.
+
+    The snap's confinement lets it into its user's own home only: for root neither into /opt nor into anybody
+    else's (canonical/docker-snap#188, docker-archive/docker-snap#8). A rootless engine listens for its user
+    alone; it matters where none of root's answers.
+    """
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def command(self) -> str:
+        return (
+            'at=$(command -v docker) || at=/snap/bin/docker; [ -e "$at" ] || exit 0; '
+            'case $(readlink -f "$at") in /snap/* | /usr/bin/snap) echo snap; exit 0 ;; esac; '
+            "docker info >/dev/null 2>&1 || "
+            "{ ls /run/user/*/docker.sock >/dev/null 2>&1 && echo rootless; }; true"
+        )
+
+    def process(self, output: list[str]) -> str:
+        return output[0].strip() if output else ""
+
+
 class DockerDesktop(FactBase[bool]):
     """Whether the engine that answers is Docker Desktop's; ``False`` where none answers.
 

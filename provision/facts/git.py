@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
+from provision.domain.git import GIT
+
 # Without a branch a clone of Dify's is on the newest commit, whose compose file names the newest release.
 _SAME_FOLDER = r"""
 tag=$(git_there show HEAD:docker/docker-compose.yaml 2>/dev/null |
@@ -25,7 +27,7 @@ class CheckedOutTag(FactBase[str]):
     def command(self, path: str) -> StringCommand:
         return StringCommand(
             "[ -e", QuoteString(f"{path}/.git"), "] || exit 0;",
-            "git_there() { git -c safe.directory=* -C", QuoteString(path), '"$@"; };',
+            "git_there() {", GIT, "-C", QuoteString(path), '"$@"; };',
             "git_there describe --tags --exact-match --match '[0-9]*.[0-9]*.[0-9]*' 2>/dev/null ||",
             "{", _SAME_FOLDER, "} || echo '?'",
         )  # fmt: skip
@@ -43,7 +45,7 @@ class EditedFiles(FactBase[list[str]]):
 
     def command(self, path: str) -> StringCommand:
         return StringCommand(
-            "git -c safe.directory=* -c core.quotePath=false -C", QuoteString(path),
+            GIT, "-c core.quotePath=false -C", QuoteString(path),
             "diff --name-only HEAD 2>/dev/null; true",
         )  # fmt: skip
 

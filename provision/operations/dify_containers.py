@@ -10,13 +10,25 @@ from provision.domain import adoption, compose, whose
 from provision.domain.settings import DifySettings
 from provision.facts.adoption import ComposeFiles
 from provision.facts.containers import ComposeContainers, ComposeStack, Ill
-from provision.facts.docker import ComposeVersion
+from provision.facts.docker import ComposeVersion, OutOfReach
 from provision.operations.dify_stack import Commands, as_it_is, compose_dir, project
-from provision.operations.failing import failure
+from provision.operations.failing import Problem, failure
 from provision.operations.steps import StepError
 from provision.operations.watched import watched
 
 MINIMUM_COMPOSE = (2, 24)
+
+INSTALL = "Install Docker Engine from the distribution's or Docker's own packages, then run again"
+OUT_OF_REACH = {
+    "snap": Problem(
+        "Docker is the snap, which can read neither /opt nor other users' folders",
+        f"What containers keep in its volumes goes with it: save it, then snap remove docker. {INSTALL}",
+    ),
+    "rootless": Problem(
+        "the Docker engine is a rootless one, of a user's own; none answers root",
+        f"{INSTALL}; it has to run as a system service (systemctl enable --now docker)",
+    ),
+}
 
 # One after the other, so that it can be said which one takes its time. What Docker cannot pull may be built
 # by somebody, which compose knows; else it fails, too.
@@ -82,19 +94,31 @@ def started_otherwise(host: Host, dify: DifySettings) -> str | None:
     return adoption.other_files(folder, unread[0].files, read) if unread else None
 
 
-@operation()
-def engine() -> Commands:
-    """Find a Docker engine with Compose ≥ 2.24 (optional env files need it)."""
+def no_engine(host: Host, *, coming: bool = False) -> Problem | None:
+    """What there is in place of a Docker engine with Compose ≥ 2.24 (optional env files need it).
+
+    Args:
+        coming: this run may install one, so that none is no problem yet.
+    """
+    if problem := OUT_OF_REACH.get(host.get_fact(OutOfReach)):
+        return problem
     found = host.get_fact(ComposeVersion)
     parts = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
-    if parts >= MINIMUM_COMPOSE:
-        host.noop(f"Compose {found}")
-        return
-    yield failure(
-        "Find Docker",
+    if parts >= MINIMUM_COMPOSE or (coming and not found):
+        return None
+    return Problem(
         f"Compose is {found}" if found else "no engine answers, or it has no compose plugin",
-        advice="Dify needs Docker Engine with Compose 2.24 or newer; install or update it, then run again",
+        "Dify needs Docker Engine with Compose 2.24 or newer; install or update it, then run again",
     )
+
+
+@operation()
+def engine() -> Commands:
+    """Find a Docker engine that Dify can run on."""
+    if problem := no_engine(host):
+        yield failure("Find Docker", problem.found, advice=problem.advice)
+        return
+    host.noop("an engine is there")
 
 
 @operation()

@@ -18,6 +18,7 @@ from provision.domain.dify_env import COUNTING, counts_tokens, managed, merged
 from provision.domain.dotenv import DotenvError
 from provision.domain.env_diff import shown
 from provision.domain.env_merge import EnvFolder
+from provision.domain.git import GIT
 from provision.domain.published_secrets import replaced_at_first, still_published
 from provision.domain.secrets import DIFY, INIT_PASSWORD
 from provision.domain.settings import DifySettings
@@ -27,16 +28,18 @@ from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
 from provision.facts.docker import DockerDesktop
 from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
-from provision.operations.failing import failure
+from provision.operations.failing import Problem, failure
 from provision.operations.secrets import secret_file
 from provision.operations.watched import watched
-from provision.remote_file import read
+from provision.remote_file import read, read_bytes
 from provision.templates import render
 
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
 
 
 STEP = "Write Dify's .env"
+LONGEST_CLONE = 15 * 60
+"""Seconds to wait for one that is under way; git itself gives up on a silent server long before."""
 # Files that PostgreSQL, MySQL and Dify itself (the keys of its workspaces) make with their data.
 DATA = ("volumes/db/data/pgdata/PG_VERSION", "volumes/mysql/data/ibdata1", "volumes/app/storage/privkeys")
 
@@ -55,6 +58,51 @@ def container(host: Host, dify: DifySettings, service: str) -> str:
     return f"{project(host, dify)}-{service}-1"
 
 
+def no_place(host: Host, dify: DifySettings) -> Problem | None:
+    """Why none can be made where there is no clone."""
+    if host.get_fact(Directory, path=dify.folder):
+        return Problem(f"{dify.folder} is there and is no clone", "Set dify.folder to a new one")
+    if host.get_fact(RememberedFolder) == dify.folder:
+        return Problem(
+            f"{dify.folder}, where Dify stood, is gone",
+            f"Mount it, or bring it back by deploys/restore.py; to begin with nothing, remove {PLACE}",
+        )
+    return None
+
+
+def no_env(host: Host, dify: DifySettings) -> Problem | None:
+    """Why a clone's ``.env`` and our override cannot be written.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if as_it_is(dify):
+        return None
+    folder = compose_dir(dify)
+    if against := _against(host, dify):
+        return Problem(against.found, against.advice)
+    return None if read_bytes(host, f"{folder}/.env") is not None else _data_alone(host, folder)
+
+
+def _data_alone(host: Host, folder: str) -> Problem | None:
+    """Data in a folder that has no ``.env``."""
+    for path in DATA:
+        if host.get_fact(File, path=f"{folder}/{path}"):
+            return Problem(
+                f"{folder}/{path} exists but {folder}/.env, which has the password, does not",
+                "Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
+                f"move all of {folder}/volumes away to begin with nothing",
+            )
+    return None
+
+
+def _against(host: Host, dify: DifySettings) -> Obstacle | None:
+    folder = compose_dir(dify)
+    choice = host.get_fact(ComposeFiles, folder=folder)
+    choice = replace(choice, variables={**choice.variables, **dify.env})
+    return obstacle(choice, folder, read(host, f"{folder}/{OVERRIDE}"))
+
+
 @operation()
 def clone(*, dify: DifySettings) -> Commands:
     """Have Dify's source at the pinned tag; where another one runs, it goes on, and that is told.
@@ -68,26 +116,26 @@ def clone(*, dify: DifySettings) -> Commands:
             logger.warning(f"{host.print_prefix}{pin_differs(running, dify.version, dify.folder)}")
         host.noop(f"{dify.folder} is at {running}")
         return
-    if host.get_fact(Directory, path=dify.folder):
-        yield failure(
-            "Clone Dify", f"{dify.folder} is there and is no clone", advice="Set dify.folder to a new one"
-        )
-        return
-    if host.get_fact(RememberedFolder) == dify.folder:
-        yield failure(
-            "Clone Dify",
-            f"{dify.folder}, where Dify stood, is gone",
-            advice=f"Mount it, or bring it back by deploys/restore.py; to begin with nothing, remove {PLACE}",
-        )
+    if problem := no_place(host, dify):
+        yield failure("Clone Dify", problem.found, advice=problem.advice)
         return
     staged = QuoteString(f"{dify.folder}.new")
     lock = QuoteString(f"{dify.folder}.lock")
+    held = failure(
+        "Clone Dify",
+        f"git, which an earlier run began, holds {dify.folder}.lock for {LONGEST_CLONE // 60} minutes",
+        advice="Look for it on the host (pgrep -af git), end it, then run again",
+    )
     # The lock: a clone that a killed run began goes on on the host, and this one waits for its end.
+    alone = StringCommand("flock --wait", str(LONGEST_CLONE), "--conflict-exit-code 75", lock)
     yield StringCommand("mkdir -p", QuoteString(dify.folder.rsplit("/", 1)[0] or "/"))
-    yield StringCommand("flock", lock, "rm -rf", staged)
+    yield watched(
+        StringCommand(alone, "rm -rf", staged, "|| { [ $? != 75 ] ||", held, "; }"),
+        "waiting for the clone that an earlier run began",
+    )
     yield watched(
         StringCommand(
-            "flock", lock, "git -c advice.detachedHead=false clone --quiet --depth 1 --branch",
+            alone, GIT, "-c advice.detachedHead=false clone --quiet --depth 1 --branch",
             QuoteString(dify.version), QuoteString(dify.repository), staged,
         ),
         "cloning Dify",
@@ -112,9 +160,7 @@ def settings(*, deployment: Deployment) -> Commands:
     try:
         owner = env_files(host, folder)
         example = read(host, f"{folder}/.env.example")
-        choice = host.get_fact(ComposeFiles, folder=folder)
-        choice = replace(choice, variables={**choice.variables, **dify.env})
-        against = obstacle(choice, folder, read(host, f"{folder}/{OVERRIDE}"))
+        against = _against(host, dify)
         if owner:
             _warn_of_published_secrets(version, owner)
         if owner and as_it_is(dify) and not counts_tokens(owner):
@@ -135,13 +181,8 @@ def settings(*, deployment: Deployment) -> Commands:
         return
     wanted = managed(dify, deployment.dify_url, version)
     if owner is None:
-        if data := next((path for path in DATA if host.get_fact(File, path=f"{folder}/{path}")), None):
-            yield failure(
-                STEP,
-                f"{folder}/{data} exists but {folder}/.env, which has the password, does not",
-                advice="Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
-                f"move all of {folder}/volumes away to begin with nothing",
-            )
+        if problem := _data_alone(host, folder):
+            yield failure(STEP, problem.found, advice=problem.advice)
             return
         if example is None:
             yield failure(STEP, f"no {folder}/.env.example", advice="Is it a clone of Dify?")

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pyinfra.api import QuoteString, StringCommand
+
+
+class Problem(NamedTuple):
+    """Why something cannot go on: what was found, and what to do about it; never a secret."""
+
+    found: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.found}. {self.advice}"
 
 
 def failure(step: str, found: str, *, advice: str) -> StringCommand:

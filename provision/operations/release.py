@@ -11,6 +11,7 @@ from provision.domain.dify_env import managed, merged
 from provision.domain.dotenv import values
 from provision.domain.env_diff import shown
 from provision.domain.external import relied_on
+from provision.domain.git import GIT
 from provision.domain.published_secrets import replaced_at_upgrade
 from provision.domain.secrets import DIFY
 from provision.domain.settings import DifySettings
@@ -142,9 +143,7 @@ def clear_away(host: Host, dify: DifySettings) -> None:
 
 def git(deployment: Deployment, *arguments: str) -> StringCommand:
     folder = QuoteString(deployment.dify.folder)
-    return StringCommand(
-        "git -c safe.directory='*' -c advice.detachedHead=false -C", folder, *map(QuoteString, arguments)
-    )
+    return StringCommand(GIT, "-c advice.detachedHead=false -C", folder, *map(QuoteString, arguments))
 
 
 def _fetch(host: Host, deployment: Deployment, tag: str) -> None:

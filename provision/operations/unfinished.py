@@ -9,7 +9,7 @@ from pyinfra.api import Host, QuoteString, StringCommand, operation
 
 from provision.domain.unfinished import NOTE, Unfinished, parse
 from provision.facts.backup import Note
-from provision.operations.failing import failure
+from provision.operations.failing import Problem, failure
 from provision.operations.steps import StepError, put_text, run
 
 
@@ -36,15 +36,19 @@ def forget(host: Host) -> None:
     run(host, StringCommand("rm -f", QuoteString(NOTE)), f"removing {NOTE}")
 
 
-@operation()
-def nothing_unfinished() -> Generator[StringCommand, None, None]:
-    """Fail while an upgrade or a restore is not finished: everything else would work on half a thing."""
+def half_done(host: Host) -> Problem | None:
+    """An upgrade or a restore that is not finished: everything else would work on half a thing."""
     try:
         begun = noted(host)
     except StepError as error:
-        yield failure("Look at Dify", str(error), advice="Then run again")
-        return
-    if begun:
-        yield failure("Look at Dify", str(begun), advice=f"To go on {begun.what_to_do()}")
+        return Problem(str(error), "Then run again")
+    return Problem(str(begun), f"To go on {begun.what_to_do()}") if begun else None
+
+
+@operation()
+def nothing_unfinished() -> Generator[StringCommand, None, None]:
+    """Fail while an upgrade or a restore is not finished."""
+    if problem := half_done(host):
+        yield failure("Look at Dify", problem.found, advice=problem.advice)
         return
     host.noop("nothing is unfinished")

@@ -38,7 +38,7 @@ from provision.facts.containers import (
     Stack,
 )
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
-from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop
+from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop, OutOfReach
 from provision.facts.files import ClosedFolder, HoldsLine
 from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.facts.init import Systemd
@@ -82,6 +82,7 @@ def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
         (ServiceLog, {"service": "no-such-service", "directory": "/no"}),
         (HoldsLine, {"path": "/no/such/file", "line": "x"}),
         (DockerBridge, {}),
+        (OutOfReach, {}),
         (ContainerPython, {"container": "none"}),
         (Restarts, {"project": "none", "service": "api"}),
         (Running, {"project": "none"}),
@@ -233,6 +234,35 @@ def test_docker_desktop_is_told_apart(
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert ask(DockerDesktop) is desktop
+
+
+@pytest.mark.parametrize(
+    ("linked", "answers", "socket", "told"),
+    [
+        ("/usr/bin/snap", True, False, "snap"),
+        ("/snap/docker/1/bin/docker", True, False, "snap"),
+        ("/usr/bin/docker", True, True, ""),
+        ("/usr/bin/docker", False, True, "rootless"),
+        ("/usr/bin/docker", False, False, ""),
+    ],
+)
+def test_an_engine_out_of_roots_reach(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    linked: str,
+    answers: bool,
+    socket: bool,
+    told: str,
+) -> None:
+    for name, script in {
+        "docker": f"[ $1 = info ] && {'true' if answers else 'false'}",
+        "readlink": f'[ "$*" = "-f {tmp_path}/docker" ] && echo {linked}',
+        "ls": f"[ $1 = '/run/user/*/docker.sock' ] && {'true' if socket else 'false'}",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    assert ask(OutOfReach) == told
 
 
 def test_what_a_tag_says_about_its_settings_and_not_what_an_owner_made_of_it(tmp_path: Path) -> None:

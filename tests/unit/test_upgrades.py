@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provision.domain.settings import DifySettings
 from provision.domain.upgrades import (
     BEYOND,
     CROSSINGS,
@@ -121,6 +122,19 @@ def test_another_release_than_the_pinned_one_is_told(running: str, advice: str) 
     said = pin_differs(running, "1.16.1", "/opt/dify")
     assert said.startswith(f"/opt/dify is at {running}, dify.version is 1.16.1; a running release is")
     assert advice in said
+
+
+@pytest.mark.parametrize(
+    ("running", "upgrade"),
+    [("1.10.1-fix.1", True), ("1.16.1-fix.1", False), ("1.17.0-rc1", False), ("1.17.0.1", False)],
+)
+def test_a_tag_that_settings_refuse_is_never_advised(running: str, upgrade: bool) -> None:
+    with pytest.raises(ValueError, match="version"):
+        DifySettings(version=running)
+    said = pin_differs(running, "1.16.1", "/opt/dify")
+    assert f"{running} is a special build, which dify.version cannot name: it stays as it is" in said
+    assert ("dify_version=1.16.1" in said) is upgrade
+    assert "et dify.version to" not in said
 
 
 @pytest.mark.parametrize(
