@@ -1,6 +1,6 @@
-"""Four machines, as in the owner's notes. Copy this file, put your addresses in, run:
+"""Four machines, as in the owner's notes. Copy this file to one that git ignores, put your addresses in, run:
 
-    pyinfra inventories/prod.py deploy.py
+    pyinfra inventories/mine.local.py deploy.py
 
 Every setting and its default stands in group_data/; a host's entry here overrides it key by key.
 """
