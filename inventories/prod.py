@@ -49,7 +49,7 @@ score = [
 
 # The Windows machine: an sshd inside its WSL distribution, which Windows forwards port 2222 to. People
 # reach Dify at the LAN address of Windows. Through Windows' own sshd instead: name the host
-# "@wsl/192.168.1.117" and take out ssh_hostname and ssh_port; README, "Three ways in".
+# "@wsl/192.168.1.117" and take out ssh_hostname and ssh_port; docs/windows.md, "Three ways in".
 dify = [
     (
         "dify-wsl",
