@@ -1,6 +1,7 @@
 """API keys of the bot, listed: `pyinfra inventories/prod.py deploys/key.py`.
 
-`--data key=add` makes one more, `--data revoke=NAME` takes one back; a name is what the list begins with.
+`--data key=add` makes one more, `--data revoke=NAME` takes one back; a name is what a line
+of the list begins with, its dash included, or as much of the key's id as no other one begins with.
 """
 
 from pyinfra import host

@@ -1,6 +1,6 @@
-"""Four machines, as in the owner's notes. Copy this file, put your addresses in, run:
+"""Four machines, as in the owner's notes. Copy this file to one that git ignores, put your addresses in, run:
 
-    pyinfra inventories/prod.py deploy.py
+    pyinfra inventories/mine.local.py deploy.py
 
 Every setting and its default stands in group_data/; a host's entry here overrides it key by key.
 """
@@ -49,7 +49,7 @@ score = [
 
 # The Windows machine: an sshd inside its WSL distribution, which Windows forwards port 2222 to. People
 # reach Dify at the LAN address of Windows. Through Windows' own sshd instead: name the host
-# "@wsl/192.168.1.117" and take out ssh_hostname and ssh_port; README, "Three ways in".
+# "@wsl/192.168.1.117" and take out ssh_hostname and ssh_port; docs/windows.md, "Three ways in".
 dify = [
     (
         "dify-wsl",

@@ -102,7 +102,8 @@ def given(name: str, pattern: str) -> str | None:
     value = pyinfra_inventory.get_override_data().get(name)
     if value is None or (isinstance(value, str) and re.fullmatch(pattern, value)):
         return value
-    raise DeployError(f"--data {name}={value}: that cannot be; it has to look like {pattern}")
+    taken = "" if isinstance(value, str) else f" (pyinfra takes it for {type(value).__name__}, not text)"
+    raise DeployError(f"--data {name}={value}{taken}: that cannot be; it has to look like {pattern}")
 
 
 def _checked(groups: Mapping[str, list[str]], data: Mapping[str, Mapping[str, Any]]) -> Deployment:

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from provision.domain.wiring.masking import mask
 
-# Characters of its id that name a key.
-SHORT = 8
+# Characters of its id that name a key: the first group of a UUID and its dash. Without the dash pyinfra would
+# take `--data revoke=12345678` and `1e234567` for numbers.
+SHORT = 9
 
 
 class Key(Protocol):

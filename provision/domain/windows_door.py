@@ -2,9 +2,8 @@
 
 The door is a scheduled task that ``bootstrap/windows.ps1`` registers once. It runs ``bootstrap/door.ps1``
 with highest rights, reads one request file that anybody who controls the distribution can write, and so
-trusts nothing in it: every field is checked, and each refusal has one of the texts below. The checks here are
-the specification of those in the script and in the lab's stand-in of it, which have the same order and the
-same texts; tests hold the three together.
+trusts nothing in it: every field is checked, and each refusal has one of the texts below. What form is good,
+:class:`Request` says for the script and for the lab's stand-in of it, too; tests hold the three together.
 
 A request names the *whole* set of port proxy rules that the deploy wants, or of firewall rules, or of both.
 The door works out the difference by itself, from its own record of the rules that it has set before and from
@@ -13,11 +12,9 @@ the name that only its firewall rules have: a caller can never make it delete so
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
-from ipaddress import IPv4Address, IPv4Interface
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -216,52 +213,8 @@ def parse_owned_rules(data: bytes) -> frozenset[str]:
     return frozenset(data.decode("ascii", errors="replace").split())
 
 
-def read_request(data: bytes, *, used_nonces: Collection[str]) -> Request:
-    """Check the form of a request file, and that it is a new one.
-
-    Raises:
-        DoorRefusedError: with a fixed text. The answer never repeats what the file held, because the door
-            reads with rights that its caller does not have.
-    """
-    if len(data) > MAX_REQUEST_BYTES:
-        raise DoorRefusedError(MALFORMED)
-    try:
-        json.loads(data, object_pairs_hook=_each_name_once)
-        request = Request.model_validate_json(data)
-    except (ValueError, RecursionError):
-        raise DoorRefusedError(MALFORMED) from None
-    if request.nonce in used_nonces:
-        raise DoorRefusedError(REPLAYED)
-    return request
-
-
-def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Of two fields with one name, one program would heed the first and another the last."""
-    fields = dict(pairs)
-    if len(fields) != len(pairs):
-        raise ValueError("a field is there twice")
-    return fields
-
-
 def check_ports(ports: Iterable[int], *, allowed_ports: Collection[int]) -> None:
     """Raises ``DoorRefusedError`` for a port that the administrator has not allowed."""
     for port in ports:
         if port not in allowed_ports:
             raise DoorRefusedError(PORT_REFUSED.format(port, ", ".join(map(str, sorted(allowed_ports)))))
-
-
-def check_addresses(connect_addresses: Iterable[str], *, windows_address: IPv4Interface | None) -> None:
-    """Refuse to forward anywhere but to a distribution.
-
-    Args:
-        windows_address: of the virtual adapter that joins Windows to WSL, with its prefix length; ``None``
-            when there is no such adapter. That address itself is refused too: a rule to it would let the LAN
-            reach those services of Windows that its firewall hides.
-    """
-    for text in connect_addresses:
-        if windows_address is None:
-            raise DoorRefusedError(NO_ADAPTER)
-        subnet, address = windows_address.network, IPv4Address(text)
-        reserved = (windows_address.ip, subnet.network_address, subnet.broadcast_address)
-        if address not in subnet or address in reserved:
-            raise DoorRefusedError(ADDRESS_REFUSED.format(address, windows_address.with_prefixlen))

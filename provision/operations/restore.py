@@ -13,7 +13,7 @@ from pyinfra.facts.files import Directory
 from provision import keeper
 from provision.domain import compose
 from provision.domain.adoption import as_published
-from provision.domain.backup import GB, MANIFEST, Manifest, in_no_folder, place_of, read_manifest
+from provision.domain.backup import GB, Manifest, in_no_folder, place_of
 from provision.domain.deployment import Deployment
 from provision.domain.room import Need
 from provision.domain.settings import DifySettings
@@ -21,15 +21,16 @@ from provision.domain.unfinished import Unfinished
 from provision.facts.backup import Backups, VolumePlace
 from provision.facts.containers import ComposeStack
 from provision.facts.docker import NginxVariables
-from provision.operations.backup import digest, manifest_of, tell_missing
+from provision.operations.backup import manifest_of, tell_missing
 from provision.operations.backup_parts import require_movable, require_no_link
+from provision.operations.bringing import bring, copied, sha256
 from provision.operations.dify import meet_again, ready
 from provision.operations.dify_containers import PULL, own, started
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.release import clear_away
 from provision.operations.room import REPLACED, RESTORED, require_room
-from provision.operations.steps import LOST, StepError, copied_here, fail, program, run, run_visibly
+from provision.operations.steps import LOST, StepError, fail, program, run, run_visibly
 from provision.operations.unfinished import forget, note, noted
 
 STEP = "Restore Dify"
@@ -101,14 +102,7 @@ def _name(backup: str) -> str:
         StepError: it is a folder here, and no backup.
     """
     here = Path(backup).expanduser()
-    return _copied(here).name if here.is_dir() else here.name
-
-
-def _copied(here: Path) -> Manifest:
-    try:
-        return read_manifest((here / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StepError(f"{here} is no backup: {error}") from None
+    return copied(here).name if here.is_dir() else here.name
 
 
 def _put_back(state: State, host: Host, dify: DifySettings, backup: str) -> bool:
@@ -143,51 +137,6 @@ def _finish(state: State, host: Host, dify: DifySettings) -> bool:
     except StepError as error:
         return fail(host, str(error))
     return True
-
-
-def bring(host: Host, here: Path, folder: str) -> None:
-    """Have a backup that was fetched lie on the host; what arrived before is not sent again.
-
-    Args:
-        here: the backup's folder on this machine.
-        folder: of the backups on the host.
-
-    Raises:
-        StepError: it is no whole backup, there is no room for it, or it cannot be written there.
-    """
-    manifest = _copied(here)
-    if manifest.name in host.get_fact(Backups, folder=folder):
-        return
-    staged, target = f"{folder}/.coming-{manifest.name}", f"{folder}/{manifest.name}"
-    run(
-        host, StringCommand("install -d -m 700", QuoteString(folder), QuoteString(staged)), f"making {folder}"
-    )
-    others = StringCommand(
-        "find", QuoteString(folder), "-mindepth 1 -maxdepth 1 -name '.coming-*' ! -name",
-        QuoteString(f".coming-{manifest.name}"), "-exec rm -rf {} +",
-    )  # fmt: skip
-    run(host, others, "removing what arrived of other backups")
-    sent = Need("what is sent", staged, manifest.size, (staged,))
-    require_room(host, [sent], "set dify.backup.folder to a larger disk")
-    for number, part in enumerate(manifest.parts, 1):
-        if not (here / part.file).exists() or digest(here / part.file) != part.sha256:
-            raise StepError(f"{here / part.file} is missing, or damaged: its SHA-256 is not the manifest's")
-        there = f"{staged}/{part.file}"
-        if _sha256(host, there) == part.sha256:
-            continue
-        host.log(f"sending {part.file} ({number} of {len(manifest.parts)}), {part.size / GB:.2f} GB")
-        run(host, StringCommand("umask 077; : >", QuoteString(there)), f"making {there}")
-        if not copied_here(host, here / part.file, there) and not host.put_file(str(here / part.file), there):
-            raise StepError(f"{there} cannot be written")
-    if not host.put_file(str(here / MANIFEST), f"{staged}/{MANIFEST}"):
-        raise StepError(f"{staged}/{MANIFEST} cannot be written")
-    run(host, StringCommand("mv -T", QuoteString(staged), QuoteString(target)), f"naming {target}")
-
-
-def _sha256(host: Host, path: str) -> str:
-    """Of a file on the host; empty when it is not there."""
-    command = StringCommand("sha256sum", QuoteString(path), "2>/dev/null | cut -d' ' -f1; true")
-    return "".join(run(host, command, f"adding up {path}"))
 
 
 def exchange(
@@ -225,7 +174,7 @@ def exchange(
     for number, part in enumerate(manifest.parts, 1):
         host.log(f"checking {part.file} ({number} of {len(manifest.parts)}), {part.size / GB:.2f} GB")
         path = f"{dify.backup.folder}/{manifest.name}/{part.file}"
-        if _sha256(host, path) != part.sha256:
+        if sha256(host, path) != part.sha256:
             raise StepError(f"{path} is missing, or damaged: its SHA-256 is not the manifest's")
     put_aside = _places_of(host, dify, cut, places) if cut else []
     old = [f"{place}{REPLACED}" for place in places if place not in put_aside]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from windows_machine import SUBNET, Machine
 
 from provision.domain import windows_door
@@ -49,6 +50,8 @@ HOSTILE: dict[str, object] = {
     "foreign digits": _rule(connect_address="127.0.0.١"),
     "foreign address": _rule(connect_address="192.168.1.5"),
     "Windows itself": _rule(connect_address="127.0.0.200"),
+    "the subnet itself": _rule(connect_address="127.0.0.0"),
+    "everybody in the subnet": _rule(connect_address="127.255.255.255"),
     "any listen address": _rule(listen_address="*"),
     "IPv6": _rule(listen_address="::"),
     "unknown field of a rule": _rule(protocol="udp"),
@@ -114,14 +117,21 @@ def test_a_hostile_request_changes_nothing(machine: Machine, request_: object) -
 
 
 def _refusal(data: bytes) -> str:
-    """What the contract's own checks say to a request."""
+    """What the contract says to a request that is not the same as an earlier one."""
+    if len(data) > windows_door.MAX_REQUEST_BYTES:
+        return windows_door.MALFORMED
     try:
-        request = windows_door.read_request(data, used_nonces=())
+        request = windows_door.Request.model_validate_json(data)
         windows_door.check_ports(request.ports, allowed_ports=[80, 81, 443])
-        targets = [rule.connect_address for rule in request.port_proxy or []]
-        windows_door.check_addresses(targets, windows_address=IPv4Interface(SUBNET))
+    except ValidationError:
+        return windows_door.MALFORMED
     except windows_door.DoorRefusedError as error:
         return str(error)
+    windows = IPv4Interface(SUBNET)
+    reserved = (windows.ip, windows.network.network_address, windows.network.broadcast_address)
+    for address in (IPv4Address(rule.connect_address) for rule in request.port_proxy or []):
+        if address not in windows.network or address in reserved:
+            return windows_door.ADDRESS_REFUSED.format(address, SUBNET)
     return ""
 
 
@@ -131,6 +141,12 @@ TWICE = json.dumps(GOOD).replace('"listen_port": 81', '"listen_port": 443, "list
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"\x00" * 10, b"[" * 10000, TWICE], ids=repr)
 def test_what_is_no_plain_json_changes_nothing(machine: Machine, data: bytes) -> None:
     assert machine.door(data).message == windows_door.MALFORMED
+    assert machine.writes() == 0
+
+
+def test_without_wsls_adapter_nothing_is_connected_to(machine: Machine) -> None:
+    machine.change(adapters={})
+    assert machine.door(json.dumps(GOOD).encode()).message == windows_door.NO_ADAPTER
     assert machine.writes() == 0
 
 

@@ -14,6 +14,7 @@ from provision.domain.room import Space
 from provision.domain.settings import BackupSettings, DifySettings
 from provision.facts.hardware import FolderSizes, FreeSpace
 from provision.operations import backup, restore, unfinished
+from provision.operations.bringing import bring
 from provision.operations.steps import StepError
 from provision.operations.unfinished import noted
 
@@ -35,10 +36,10 @@ def test_nothing_is_sent_without_room_for_the_rest(here: LocalHost, monkeypatch:
     with pytest.raises(
         StepError, match=r"for what is sent\); free some, or set dify.backup.folder to a larger"
     ):
-        restore.bring(as_host(here), copy, settings(here).backup.folder)
+        bring(as_host(here), copy, settings(here).backup.folder)
     assert not list((here.folder / "backups").rglob("*.gz"))
     there[0] = 1  # what has arrived needs none
-    restore.bring(as_host(here), copy, settings(here).backup.folder)
+    bring(as_host(here), copy, settings(here).backup.folder)
     assert (here.folder / "backups" / copy.name / "manifest.json").exists()
 
 
@@ -48,7 +49,7 @@ def test_what_arrived_of_another_backup_goes(here: LocalHost) -> None:
     for name in (".coming-20200101T000000Z-1.3.1", f".coming-{copy.name}", "20200102T000000Z-1.3.1"):
         (backups / name).mkdir(parents=True)
         (backups / name / "secrets.tar.gz").write_text("some of it")
-    restore.bring(as_host(here), copy, str(backups))
+    bring(as_host(here), copy, str(backups))
     assert {path.name for path in backups.iterdir()} == {copy.name, "20200102T000000Z-1.3.1"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,13 +86,22 @@ def test_a_vllm_with_a_known_hole_is_refused_before_any_connection(tmp_path: Pat
 
 
 @pytest.mark.parametrize("name", ["prod", "single"])
-def test_the_examples_are_right(name: str) -> None:
+def test_the_examples_are_right_and_so_are_copies(tmp_path: Path, name: str) -> None:
+    shown = debugged(Path(f"inventories/{name}.py"))
+    copy = tmp_path / "mine.local.py"
+    shutil.copy(f"inventories/{name}.py", copy)
+    assert debugged(copy).replace(copy.stem, name) == shown
+    assert '"dify": {' in shown
+
+
+def debugged(inventory: Path) -> str:
     program = Path(sys.executable).with_name("pyinfra")
     done = subprocess.run(
-        [program, f"inventories/{name}.py", "debug-inventory"],
+        [program, inventory, "debug-inventory"],
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return done.stderr
