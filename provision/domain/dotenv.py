@@ -51,6 +51,11 @@ class Statement:
     alone: bool
 
 
+def unless_blank(text: str | None) -> str | None:
+    """What is in a file; ``None`` where none is there, or nothing in it: a write that was cut leaves that."""
+    return text if text and not text.isspace() else None
+
+
 def parse(text: str) -> list[Statement]:
     """Every assignment, in order.
 

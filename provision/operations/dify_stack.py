@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from io import StringIO
 
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, StringCommand, operation
 from pyinfra.facts.files import Directory, File
-from pyinfra.operations import files
 
 from provision.domain.adoption import OVERRIDE, PLACE, SUBFOLDER
 from provision.domain.compose_files import Obstacle, obstacle
@@ -160,17 +158,12 @@ def settings(*, deployment: Deployment) -> Commands:
         return
     for line in shown(result.changes, private=dify.env):
         host.log(line)
-    yield from files.put._inner(
-        src=StringIO(
-            render(
-                "docker-compose.override.yaml.j2",
-                desktop=host.get_fact(DockerDesktop),
-                plugin_debugging_port=dify.plugin_debugging_port,
-            )
-        ),
-        dest=f"{folder}/{OVERRIDE}",
-        mode="644",
+    override = render(
+        "docker-compose.override.yaml.j2",
+        desktop=host.get_fact(DockerDesktop),
+        plugin_debugging_port=dify.plugin_debugging_port,
     )
+    yield from secret_file._inner(content=override, path=f"{folder}/{OVERRIDE}", mode="644")
     yield from secret_file._inner(content=result.text, path=f"{folder}/.env")
 
 

@@ -40,7 +40,7 @@ def generate(*, wanted: Mapping[str, Kind]) -> Generator[StringCommand, None, No
 def secret_file(
     *, content: str, path: str, group: str = "root", mode: str = "600"
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    """Put a file that holds secrets; unlike pyinfra's own it shows no difference at ``--diff``.
+    """Put a file, whole or not at all; unlike pyinfra's own it shows no difference at ``--diff``.
 
     Args:
         content: the whole file.
@@ -58,4 +58,5 @@ def secret_file(
     yield StringCommand("umask 077; : >", QuoteString(staged))
     yield FileUploadCommand(BytesIO(content.encode()), staged)
     yield StringCommand("chown", f"root:{group}", QuoteString(staged), "&& chmod", mode, QuoteString(staged))
-    yield StringCommand("mv", QuoteString(staged), QuoteString(path))
+    # On the disk before it has its name: a power cut leaves the old file or the new one, and no empty one.
+    yield StringCommand("sync", QuoteString(staged), "&& mv -T", QuoteString(staged), QuoteString(path))

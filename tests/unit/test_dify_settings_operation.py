@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -272,3 +273,34 @@ def test_one_of_our_own_that_names_other_files_is_told(clone: Path, said: pytest
         run(clone, env={"COMPOSE_FILE": "docker-compose.yaml"})
     assert "compose would not read" in said.text
     assert (clone / "docker/.env").read_bytes() == before
+
+
+OVERRIDE_OF = "docker/docker-compose.override.yaml"
+
+
+def test_an_override_is_written_whole_or_not_at_all(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor has a file its name before it is on the disk."""
+    override, staged = clone / OVERRIDE_OF, clone / f"{OVERRIDE_OF}.new"
+    override.touch()  # as an earlier run may have left it
+    sync = clone.parent / "bin/sync"
+    sync.parent.mkdir()
+    sync.touch(0o755)
+    sync.write_text("#!/bin/sh\nexit 1\n")
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{sync.parent}:{path}")
+    with pytest.raises(PyinfraError):
+        run(clone)
+    assert override.read_text() == ""
+    monkeypatch.setenv("PATH", path)
+    assert run(clone)
+    written = override.read_bytes()
+    assert written.decode().startswith(OURS)
+    assert override.stat().st_mode & 0o777 == 0o644
+    staged.mkdir()  # in place of a full disk: nothing can be written
+    with pytest.raises(PyinfraError):
+        run(clone, plugin_debugging_port=5003)
+    assert override.read_bytes() == written
+    staged.rmdir()
+    assert run(clone, plugin_debugging_port=5003)
+    assert override.read_bytes() != written
+    assert not staged.exists()
