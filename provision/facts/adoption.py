@@ -57,7 +57,10 @@ class RememberedFolder(FactBase[str]):
 
 
 class MadeByHand(FactBase[bool]):
-    """Whether somebody else has set up a Dify: its docker folder has a ``.env``, and no override of ours."""
+    """Whether somebody else has set up a Dify: its docker folder has a ``.env``, and no override of ours.
+
+    One with nothing in it is none: see :func:`provision.domain.dotenv.unless_blank`.
+    """
 
     @staticmethod
     def default() -> bool:
@@ -65,7 +68,7 @@ class MadeByHand(FactBase[bool]):
 
     def command(self, folder: str) -> StringCommand:
         return StringCommand(
-            "cd", QuoteString(folder), "2>/dev/null && [ -e .env ] &&",
+            "cd", QuoteString(folder), "2>/dev/null && grep -qs '[^[:space:]]' .env &&",
             "! head -n1", OVERRIDE, "2>/dev/null | grep -qF", QuoteString(OURS), "&& echo yes; true",
         )  # fmt: skip
 

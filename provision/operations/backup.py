@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand, operation
-from pyinfra.facts.files import File
 
 from provision.domain.backup import (
     GB,
@@ -25,6 +24,7 @@ from provision.domain.backup import (
     name_of,
     read_manifest,
 )
+from provision.domain.dotenv import unless_blank
 from provision.domain.settings import DifySettings
 from provision.facts.backup import Backups, PackedParts
 from provision.facts.git import CheckedOutTag
@@ -32,7 +32,7 @@ from provision.operations.backup_parts import examined, require_changeable, requ
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, copied_here, fail, program, put_text, run, run_visibly
-from provision.remote_file import read
+from provision.remote_file import read, read_bytes
 
 STEP = "Back up Dify"
 STAGED = ".new"  # in the folder of the backups; renamed when it is complete
@@ -49,11 +49,12 @@ def taken(*, dify: DifySettings) -> Commands:
     """
     try:
         require_own_files(host, dify)
-        if not host.get_fact(File, path=f"{compose_dir(dify)}/.env"):
-            yield failure(STEP, f"there is no {compose_dir(dify)}/.env", advice="Is dify.folder right?")
+        env = f"{compose_dir(dify)}/.env"
+        if unless_blank(read_bytes(host, env)) is None:
+            yield failure(STEP, f"there is no {env}, or nothing in it", advice="Is dify.folder right?")
             return
         examined(host, dify)
-    except StepError as error:
+    except (StepError, OSError) as error:
         yield failure(STEP, str(error), advice="Nothing was stopped")
         return
     yield FunctionCommand(_take, (dify,), {})

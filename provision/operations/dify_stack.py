@@ -13,7 +13,7 @@ from provision.domain.adoption import OVERRIDE, PLACE, SUBFOLDER
 from provision.domain.compose_files import Obstacle, obstacle
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import COUNTING, counts_tokens, managed, merged
-from provision.domain.dotenv import DotenvError
+from provision.domain.dotenv import DotenvError, unless_blank
 from provision.domain.env_diff import shown
 from provision.domain.env_merge import EnvFolder
 from provision.domain.published_secrets import replaced_at_first, still_published
@@ -136,7 +136,7 @@ def settings(*, deployment: Deployment) -> Commands:
         if data := next((path for path in DATA if host.get_fact(File, path=f"{folder}/{path}")), None):
             yield failure(
                 STEP,
-                f"{folder}/{data} exists but {folder}/.env, which has the password, does not",
+                f"{folder}/{data} exists but {folder}/.env, which has the password, does not, or is blank",
                 advice="Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
                 f"move all of {folder}/volumes away to begin with nothing",
             )
@@ -168,12 +168,12 @@ def settings(*, deployment: Deployment) -> Commands:
 
 
 def env_files(host: Host, folder: str) -> EnvFolder | None:
-    """The owner's environment files, read in memory; ``None`` when there is no ``.env``.
+    """The owner's environment files, read in memory; ``None`` when there is no ``.env``, or nothing in it.
 
     Raises:
         OSError: one of them cannot be read.
     """
-    env = read(host, f"{folder}/.env")
+    env = unless_blank(read(host, f"{folder}/.env"))
     if env is None:
         return None
     names = host.get_fact(OptionalEnvFiles, folder=folder)

@@ -110,18 +110,28 @@ def test_a_file_of_the_owners_keeps_its_lines_and_its_secrets(
     assert "everybody knows DB_PASSWORD" not in said.text
 
 
+@pytest.mark.parametrize("blank", [None, b"", b" \r\n"])
 def test_data_without_its_env_is_never_given_another_password(
-    clone: Path, said: pytest.LogCaptureFixture
+    clone: Path, said: pytest.LogCaptureFixture, blank: bytes | None
 ) -> None:
+    env = clone / "docker/.env"
+    if blank is not None:
+        env.write_bytes(blank)  # as a write that was cut leaves it
     data = clone / "docker/volumes/db/data/pgdata"
     data.mkdir(parents=True)
     (data / "PG_VERSION").touch()
     with pytest.raises(PyinfraError):
         run(clone)
-    assert not (clone / "docker/.env").exists()
+    assert (env.read_bytes() if env.exists() else None) == blank
     assert not (clone / "docker/docker-compose.override.yaml").exists()  # by which it would be ours next time
     assert "volumes/db/data/pgdata/PG_VERSION exists but" in said.text
     assert "Restore .env from a backup" in said.text
+
+
+def test_a_blank_env_without_data_is_written_as_at_first(clone: Path) -> None:
+    (clone / "docker/.env").touch()
+    assert run(clone)
+    assert values((clone / "docker/.env").read_text())["DB_PASSWORD"] == SECRETS["dify-db-password"]
 
 
 def test_what_was_edited_in_the_example_itself_counts_at_first(clone: Path) -> None:

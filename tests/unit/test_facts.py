@@ -318,7 +318,9 @@ def test_an_installation_without_our_override_was_made_by_hand(tmp_path: Path) -
     folder = tmp_path / "a dify" / "docker"
     folder.mkdir(parents=True)
     assert not ask(MadeByHand, folder=str(folder))  # not installed yet: ours are made from here
-    (folder / ".env").write_text("A=1\n")
+    (folder / ".env").write_text(" \r\n")
+    assert not ask(MadeByHand, folder=str(folder))  # a write that was cut
+    (folder / ".env").write_bytes("# 我的\nA=1\n".encode("gbk"))
     assert ask(MadeByHand, folder=str(folder))
     override = folder / OVERRIDE
     override.write_text("services: {}\n")

@@ -79,6 +79,13 @@ def test_what_is_unfinished_goes_first(
 
 
 @pytest.mark.usefixtures("asked")
+def test_a_blank_env_is_none(deployment: Deployment) -> None:
+    (Path(deployment.dify.folder) / "docker/.env").write_text("\n")
+    told = refusal(upgrade.allowed, wanted=Wanted(deployment, NEW))
+    assert f"there is no {deployment.dify.folder}/docker/.env, or nothing in it" in told
+
+
+@pytest.mark.usefixtures("asked")
 def test_where_there_is_nothing_to_upgrade(deployment: Deployment) -> None:
     git(Path(deployment.dify.folder), "commit", "--quiet", "--allow-empty", "--message", "mine")
     wanted = Wanted(deployment, NEW)
