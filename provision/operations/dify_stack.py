@@ -122,8 +122,11 @@ def settings(*, deployment: Deployment) -> Commands:
             )
         if owner and as_it_is(dify) and not _unknown(dify):
             _tell_what_differs(deployment, version, owner, against)
-    except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
-        yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
+    except OSError as error:
+        yield failure(STEP, str(error), advice="Put the file right, and look at the disk")
+        return
+    except ValueError as error:  # nothing that Compose reads
+        yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right")
         return
     if as_it_is(dify):
         host.noop("left as it is")

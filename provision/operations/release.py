@@ -184,7 +184,9 @@ def merged_env(host: Host, deployment: Deployment, before: str, after: str) -> s
         if not as_it_is(deployment.dify):
             ours |= managed(deployment.dify, deployment.dify_url, new)
         result = merged(old, owner, new, ours)
-    except (OSError, ValueError, KeeperUnavailableError) as error:
+    except (OSError, KeeperUnavailableError) as error:
+        raise StepError(str(error)) from None
+    except ValueError as error:
         raise StepError(f"{folder}/.env: {error}") from None
     for line in shown(result.changes, private=deployment.dify.env):
         host.log(line)

@@ -154,12 +154,17 @@ def test_a_file_that_compose_would_refuse_is_left_and_its_line_named(
 
 
 def test_a_file_that_is_no_utf_8_is_left(clone: Path, said: pytest.LogCaptureFixture) -> None:
+    """And what is said to do mends it."""
     env = clone / "docker/.env"
-    env.write_bytes("# 我的\nA=1\n".encode("gbk"))
+    text = "A=1\n# 我的\nCOMPOSE_PROJECT_NAME=docker # 项目\nEXPOSE_NGINX_PORT=81 # 端口\n"
+    env.write_bytes(text.encode("gbk"))
     with pytest.raises(PyinfraError):
         run(clone)
-    assert env.read_bytes() == "# 我的\nA=1\n".encode("gbk")
-    assert "docker/.env: 'utf-8' codec can't decode" in said.text
+    assert env.read_bytes() == text.encode("gbk")
+    assert f"@local: {env}, line 2, is no UTF-8. If it was written in GBK: `cp" in said.text
+    subprocess.run(["sh", "-c", said.text.partition("GBK: `")[2].partition("`")[0]], check=True)
+    assert env.read_text() == text
+    assert not run(clone)  # made by hand, and left
 
 
 def test_the_release_that_runs_is_set_up_whatever_the_pin_says(

@@ -38,7 +38,7 @@ from provision.facts.containers import (
     Stack,
 )
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
-from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop
+from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop, NginxVariables
 from provision.facts.files import ClosedFolder, HoldsLine
 from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.facts.init import Systemd
@@ -352,3 +352,21 @@ def test_what_the_shell_calls_it_counts(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=bot")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "shell")
     assert ask(ComposeProject, folder=str(tmp_path)) == "shell"
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_lines_that_are_no_utf_8_are_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    """pyinfra would print a traceback over them, and grep say something else in their place."""
+    monkeypatch.setenv("LC_ALL", locale)
+    lines = (
+        "# 我的",
+        "COMPOSE_PROJECT_NAME=bot # 项目",
+        "EXPOSE_NGINX_PORT=81 # 端口",
+        "COMPOSE_FILE=a.yaml # 文件",
+    )
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="gbk")
+    assert ask(ComposeProject, folder=str(tmp_path)) == "bot"
+    assert ask(NginxVariables, folder=str(tmp_path)) == {"EXPOSE_NGINX_PORT": "81"}
+    assert ask(ComposeFiles, folder=str(tmp_path)).files == ["a.yaml"]
