@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, StringCommand, operation
-from pyinfra.facts.files import Directory, File
+from pyinfra.facts.files import Directory, File, Link
 
 from provision.domain.adoption import OVERRIDE, PLACE, SUBFOLDER
 from provision.domain.compose_files import Obstacle, obstacle
@@ -27,6 +27,7 @@ from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import failure
 from provision.operations.secrets import secret_file
+from provision.operations.steps import StepError
 from provision.operations.watched import watched
 from provision.remote_file import read
 from provision.templates import render
@@ -134,6 +135,11 @@ def settings(*, deployment: Deployment) -> Commands:
     if against:
         yield failure(STEP, against.found, advice=against.advice)
         return
+    try:
+        require_no_linked_settings(host, dify)
+    except StepError as error:
+        yield failure(STEP, str(error), advice="Nothing was written")
+        return
     wanted = managed(dify, deployment.dify_url, version)
     if owner is None:
         if data := next((path for path in DATA if host.get_fact(File, path=f"{folder}/{path}")), None):
@@ -168,6 +174,22 @@ def settings(*, deployment: Deployment) -> Commands:
     )
     yield from secret_file._inner(content=override, path=f"{folder}/{OVERRIDE}", mode="644")
     yield from secret_file._inner(content=result.text, path=f"{folder}/.env")
+
+
+def require_no_linked_settings(host: Host, dify: DifySettings) -> None:
+    """Refuse settings that lie elsewhere: a backup would keep the link alone, and writing them replace it.
+
+    Raises:
+        StepError: says where it leads.
+    """
+    for name in (".env", OVERRIDE):
+        path = f"{compose_dir(dify)}/{name}"
+        if link := host.get_fact(Link, path=path):
+            raise StepError(
+                f"{path} is a link to {link['link_target']}, of which a backup would keep the link only: put "
+                f'the file in its place (cp --remove-destination "$(readlink -f {path})" {path}), and change '
+                "it there from now on"
+            )
 
 
 def env_files(host: Host, folder: str) -> EnvFolder | None:

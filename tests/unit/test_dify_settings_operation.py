@@ -319,3 +319,23 @@ def test_an_override_is_written_whole_or_not_at_all(clone: Path, monkeypatch: py
     assert run(clone, plugin_debugging_port=5003)
     assert override.read_bytes() != written
     assert not staged.exists()
+
+
+@pytest.mark.parametrize("name", [".env", "docker-compose.override.yaml"])
+def test_settings_behind_a_link_are_left(notes: Path, said: pytest.LogCaptureFixture, name: str) -> None:
+    """In the words of a backup."""
+    docker = notes / "docker"
+    target = notes.parent / "shared"
+    if name == ".env":
+        (docker / name).rename(target)
+    else:
+        target.write_text(f"{OURS}\n")
+    (docker / name).symlink_to(target)
+    before = {path: path.read_bytes() for path in (*docker.glob("*"), target) if path.is_file()}
+    if name == ".env":
+        assert not run(notes, version="1.3.1")  # it is the owner's, and nothing would be written
+    with pytest.raises(PyinfraError):
+        run(notes, version="1.3.1", take_over=True)
+    assert {path: path.read_bytes() for path in (*docker.glob("*"), target) if path.is_file()} == before
+    assert (docker / name).is_symlink()
+    assert f"{name} is a link to {target}, of which a backup would keep the link only" in said.text
