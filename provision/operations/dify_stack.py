@@ -172,8 +172,8 @@ def settings(*, deployment: Deployment) -> Commands:
         desktop=host.get_fact(DockerDesktop),
         plugin_debugging_port=dify.plugin_debugging_port,
     )
-    yield from secret_file._inner(content=override, path=f"{folder}/{OVERRIDE}", mode="644")
-    yield from secret_file._inner(content=result.text, path=f"{folder}/.env")
+    for name, content, mode in ((OVERRIDE, override, "644"), (".env", result.text, "600")):
+        yield from secret_file._inner(content=content, path=f"{folder}/{name}", mode=mode, keep_owner=True)
 
 
 def require_no_linked_settings(host: Host, dify: DifySettings) -> None:

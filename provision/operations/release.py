@@ -114,14 +114,15 @@ def take_its_place(host: Host, deployment: Deployment, version: str) -> None:
     )
     env = f"{compose_dir(deployment.dify)}/.env"
     new = QuoteString(f"{beside(deployment.dify)}/docker/.env")
-    staged = QuoteString(f"{env}.new")
+    staged, there = QuoteString(f"{env}.new"), QuoteString(env)
     run(
         host,
         StringCommand(
-            "cp --preserve=mode", new, staged, "&& sync", staged, "&& mv -T", staged, QuoteString(env)
+            "cp --preserve=mode", new, staged, "&& chown --reference", there, staged,
+            "&& sync", staged, "&& mv -T", staged, there,
         ),
         "putting .env in its place",
-    )
+    )  # fmt: skip
 
 
 def _remove_containers(host: Host, dify: DifySettings) -> None:

@@ -225,8 +225,16 @@ def test_what_was_set_up_by_hand_is_told_and_left(notes: Path, said: pytest.LogC
 def test_what_is_taken_over_follows_the_settings_and_keeps_the_owners_lines(
     notes: Path, said: pytest.LogCaptureFixture
 ) -> None:
+    env, override = notes / "docker/.env", notes / "docker/docker-compose.override.yaml"
+    override.write_text("services: {}\n")
+    for file in (env, override):
+        os.chown(file, 4321, 4322)  # of nobody known: whoever it is can still call docker compose there
     assert run(notes, version="1.3.1", take_over=True)
-    found = values((notes / "docker/.env").read_text())
+    found = values(env.read_text())
+    whose = [
+        (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) for file in (env, override)
+    ]
+    assert whose == [(4321, 4322, 0o600), (4321, 4322, 0o644)]
     assert (found["APP_WEB_URL"], found["MINE"]) == ("http://bot.lan:81", "hunter2")
     assert found["DB_PASSWORD"] == "difyai123456"  # the data's own, whatever everybody knows
     assert (notes / "docker/docker-compose.override.yaml").read_text().startswith(OURS)
