@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand, operation
+from pyinfra.facts.files import FindDirectories
 
 from provision.domain.backup import (
     GB,
@@ -36,6 +37,7 @@ from provision.remote_file import read, read_bytes
 
 STEP = "Back up Dify"
 STAGED = ".new"  # in the folder of the backups; renamed when it is complete
+REMOVING = ".removing-"  # before the name of what is no backup any more, until all of it is removed
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
@@ -173,15 +175,18 @@ def thinned_out(*, dify: DifySettings) -> Commands:
     folder = dify.backup.folder
     names = host.get_fact(Backups, folder=folder)
     gone = expired(names, dify.backup.keep)
-    if not gone:
+    if not gone and not host.get_fact(FindDirectories, path=folder, maxdepth=1, fname=f"{REMOVING}*"):
         host.noop(f"no more than {dify.backup.keep} backups")
         return
     for name in gone:
         host.log(f"removing {name}")
-        # The manifest first: what is half removed is no backup.
+        # Renamed first: what is half removed is no backup, and is removed by the next run.
         yield StringCommand(
-            "rm -f", QuoteString(f"{folder}/{name}/{MANIFEST}"), "&& rm -rf", QuoteString(f"{folder}/{name}")
+            "mv -T", QuoteString(f"{folder}/{name}"), QuoteString(f"{folder}/{REMOVING}{name}")
         )
+    yield StringCommand(
+        "find", QuoteString(folder), f"-mindepth 1 -maxdepth 1 -name '{REMOVING}*' -exec rm -rf {{}} +"
+    )
 
 
 @operation()
@@ -232,8 +237,9 @@ def _thin_out_copies(host: Host, folder: Path, keep: int) -> None:
     whole = [each.parent.name for each in folder.glob(f"*/{MANIFEST}") if is_name(each.parent.name)]
     for name in expired(whole, keep):
         host.log(f"removing the copy {folder / name}")
-        (folder / name / MANIFEST).unlink()
-        shutil.rmtree(folder / name)
+        (folder / name).rename(folder / f"{REMOVING}{name}")
+    for left in folder.glob(f"{REMOVING}*"):
+        shutil.rmtree(left)
 
 
 def _fetch_file(host: Host, path: str, target: Path, sha256: str) -> None:
