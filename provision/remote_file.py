@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from base64 import b64decode
 
 from pyinfra.api import QuoteString, StringCommand
@@ -9,9 +10,20 @@ from pyinfra.api.host import Host
 
 
 def read(host: Host, path: str) -> str | None:
-    """A file's text; ``None`` when there is no such file. As :func:`read_bytes` otherwise."""
+    """A file's text; ``None`` when there is no such file. As :func:`read_bytes` otherwise.
+
+    Raises:
+        OSError: it cannot be read, or is no UTF-8: an editor on a Chinese Windows may write GBK.
+    """
     data = read_bytes(host, path)
-    return None if data is None else data.decode()
+    try:
+        return None if data is None else data.decode()
+    except UnicodeDecodeError as error:
+        file, line = shlex.quote(path), error.object[: error.start].count(b"\n") + 1
+        raise OSError(
+            f"{host.name}: {path}, line {line}, is no UTF-8. If it was written in GBK: "
+            f"`cp -p {file} {file}.gbk && iconv -f gbk -t utf-8 {file}.gbk >{file}`"
+        ) from None
 
 
 def read_bytes(host: Host, path: str) -> bytes | None:

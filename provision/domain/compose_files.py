@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provision.domain.adoption import OURS, OVERRIDE
+from provision.domain.dotenv import unless_blank
 
 FILE, SEPARATOR = "COMPOSE_FILE", "COMPOSE_PATH_SEPARATOR"
 
@@ -80,7 +81,7 @@ def obstacle(choice: Choice, folder: str, override: str | None) -> Obstacle | No
     somebodys = None
     if named is None:
         somebodys = next((file for file in choice.files if file in OVERRIDES and file != OVERRIDE), None)
-    if somebodys is None and override is not None and _is_somebodys(override):
+    if somebodys is None and (text := unless_blank(override)) and _is_somebodys(text):
         somebodys = OVERRIDE
     if somebodys is None:
         return None

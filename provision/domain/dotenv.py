@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import AnyStr
 
 BYTE_ORDER_MARK = "\ufeff"
 
@@ -49,6 +50,11 @@ class Statement:
     end: int
     at: int
     alone: bool
+
+
+def unless_blank(text: AnyStr | None) -> AnyStr | None:
+    """What is in a file; ``None`` where none is there, or nothing in it: a write that was cut leaves that."""
+    return text if text and not text.isspace() else None
 
 
 def parse(text: str) -> list[Statement]:

@@ -9,6 +9,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 from provision.domain.adoption import OURS, OVERRIDE, PLACE, Installation
 from provision.domain.compose_files import DEFINITIONS, FILE, OVERRIDES, SEPARATOR, Choice
 from provision.domain.dotenv import DotenvError, last, meaning, values
+from provision.facts.dify_env import assignments
 
 LABELS = (
     '{{.Config.Image}} {{index .Config.Labels "com.docker.compose.project"}} '
@@ -57,7 +58,10 @@ class RememberedFolder(FactBase[str]):
 
 
 class MadeByHand(FactBase[bool]):
-    """Whether somebody else has set up a Dify: its docker folder has a ``.env``, and no override of ours."""
+    """Whether somebody else has set up a Dify: its docker folder has a ``.env``, and no override of ours.
+
+    One with nothing in it is none: see :func:`provision.domain.dotenv.unless_blank`.
+    """
 
     @staticmethod
     def default() -> bool:
@@ -65,7 +69,7 @@ class MadeByHand(FactBase[bool]):
 
     def command(self, folder: str) -> StringCommand:
         return StringCommand(
-            "cd", QuoteString(folder), "2>/dev/null && [ -e .env ] &&",
+            "cd", QuoteString(folder), "2>/dev/null && grep -qs '[^[:space:]]' .env &&",
             "! head -n1", OVERRIDE, "2>/dev/null | grep -qF", QuoteString(OURS), "&& echo yes; true",
         )  # fmt: skip
 
@@ -87,7 +91,7 @@ class ComposeProject(FactBase[str]):
         return StringCommand(
             "printf '%s\n'", QuoteString(folder.rsplit("/", 1)[-1]), ";",
             "{ cat", QuoteString(f"{folder}/.env"), "; echo; env; } 2>/dev/null |",  # the shell's counts
-            "grep -E '^[[:space:]]*(export[[:space:]]+)?COMPOSE_PROJECT_NAME[[:space:]]*=.'; true",
+            assignments("COMPOSE_PROJECT_NAME"), "| grep =.; true",
         )  # fmt: skip
 
     def process(self, output: list[str]) -> str:
@@ -110,8 +114,7 @@ class ComposeFiles(FactBase[Choice]):
             "cd", QuoteString(folder), "2>/dev/null || exit 0;",
             "for name in", *DEFINITIONS, *OVERRIDES, '; do [ ! -e "$name" ] || echo "$name"; done;',
             # The shell's come last, and count.
-            f"{{ cat .env; echo; env; }} 2>/dev/null | grep -E '^[[:space:]]*(export[[:space:]]+)?"
-            f"({FILE}|{SEPARATOR})[[:space:]]*='; true",
+            "{ cat .env; echo; env; } 2>/dev/null |", assignments(FILE, SEPARATOR), "; true",
         )  # fmt: skip
 
     def process(self, output: list[str]) -> Choice:

@@ -11,6 +11,20 @@ from provision.domain.env_merge import EnvFolder
 from provision.domain.git import GIT
 
 
+def assignments(*names: str) -> str:
+    """A filter for the lines of an ``.env`` that set variables.
+
+    Less what is no UTF-8 in them, over which pyinfra would print a traceback.
+
+    Args:
+        names: the variables.
+    """
+    return (
+        f"LC_ALL=C grep -aE '^[[:space:]]*(export[[:space:]]+)?({'|'.join(names)})[[:space:]]*=' "
+        "| iconv -c -f utf-8 -t utf-8"
+    )
+
+
 class ExampleEnv(FactBase[EnvFolder]):
     """What a tag of a clone says about its settings; empty where there is no clone or no such tag.
 

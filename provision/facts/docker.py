@@ -6,6 +6,7 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from provision.domain.dify_env import HTTPS, PUBLISHED_PORT, PUBLISHED_SSL_PORT
 from provision.domain.dotenv import DotenvError, last, meaning
+from provision.facts.dify_env import assignments
 
 
 class DockerBridge(FactBase[str]):
@@ -92,11 +93,8 @@ class NginxVariables(FactBase[dict[str, str]]):
         return {}
 
     def command(self, folder: str) -> StringCommand:
-        names = "|".join((PUBLISHED_PORT, PUBLISHED_SSL_PORT, HTTPS))
-        return StringCommand(
-            f"grep -sE '^[[:space:]]*(export[[:space:]]+)?({names})[[:space:]]*='",
-            QuoteString(f"{folder}/.env"), "|| true",
-        )  # fmt: skip
+        wanted = assignments(PUBLISHED_PORT, PUBLISHED_SSL_PORT, HTTPS)
+        return StringCommand("cat", QuoteString(f"{folder}/.env"), f"2>/dev/null | {wanted}; true")
 
     def process(self, output: list[str]) -> dict[str, str]:
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, Host, QuoteString, State, StringCommand, operation
-from pyinfra.facts.files import File
+from pyinfra.facts.files import FindDirectories
 
 from provision.domain.backup import (
     GB,
@@ -25,6 +25,7 @@ from provision.domain.backup import (
     name_of,
     read_manifest,
 )
+from provision.domain.dotenv import unless_blank
 from provision.domain.settings import DifySettings
 from provision.facts.backup import Backups, PackedParts
 from provision.facts.git import CheckedOutTag
@@ -32,10 +33,11 @@ from provision.operations.backup_parts import examined, require_changeable, requ
 from provision.operations.dify_stack import compose_dir, project
 from provision.operations.failing import failure
 from provision.operations.steps import LOST, StepError, copied_here, fail, program, put_text, run, run_visibly
-from provision.remote_file import read
+from provision.remote_file import read, read_bytes
 
 STEP = "Back up Dify"
 STAGED = ".new"  # in the folder of the backups; renamed when it is complete
+REMOVING = ".removing-"  # before the name of what is no backup any more, until all of it is removed
 
 Commands = Generator[StringCommand | FunctionCommand, None, None]
 
@@ -49,11 +51,12 @@ def taken(*, dify: DifySettings) -> Commands:
     """
     try:
         require_own_files(host, dify)
-        if not host.get_fact(File, path=f"{compose_dir(dify)}/.env"):
-            yield failure(STEP, f"there is no {compose_dir(dify)}/.env", advice="Is dify.folder right?")
+        env = f"{compose_dir(dify)}/.env"
+        if unless_blank(read_bytes(host, env)) is None:
+            yield failure(STEP, f"there is no {env}, or nothing in it", advice="Is dify.folder right?")
             return
         examined(host, dify)
-    except StepError as error:
+    except (StepError, OSError) as error:
         yield failure(STEP, str(error), advice="Nothing was stopped")
         return
     yield FunctionCommand(_take, (dify,), {})
@@ -172,15 +175,18 @@ def thinned_out(*, dify: DifySettings) -> Commands:
     folder = dify.backup.folder
     names = host.get_fact(Backups, folder=folder)
     gone = expired(names, dify.backup.keep)
-    if not gone:
+    if not gone and not host.get_fact(FindDirectories, path=folder, maxdepth=1, fname=f"{REMOVING}*"):
         host.noop(f"no more than {dify.backup.keep} backups")
         return
     for name in gone:
         host.log(f"removing {name}")
-        # The manifest first: what is half removed is no backup.
+        # Renamed first: what is half removed is no backup, and is removed by the next run.
         yield StringCommand(
-            "rm -f", QuoteString(f"{folder}/{name}/{MANIFEST}"), "&& rm -rf", QuoteString(f"{folder}/{name}")
+            "mv -T", QuoteString(f"{folder}/{name}"), QuoteString(f"{folder}/{REMOVING}{name}")
         )
+    yield StringCommand(
+        "find", QuoteString(folder), f"-mindepth 1 -maxdepth 1 -name '{REMOVING}*' -exec rm -rf {{}} +"
+    )
 
 
 @operation()
@@ -231,8 +237,9 @@ def _thin_out_copies(host: Host, folder: Path, keep: int) -> None:
     whole = [each.parent.name for each in folder.glob(f"*/{MANIFEST}") if is_name(each.parent.name)]
     for name in expired(whole, keep):
         host.log(f"removing the copy {folder / name}")
-        (folder / name / MANIFEST).unlink()
-        shutil.rmtree(folder / name)
+        (folder / name).rename(folder / f"{REMOVING}{name}")
+    for left in folder.glob(f"{REMOVING}*"):
+        shutil.rmtree(left)
 
 
 def _fetch_file(host: Host, path: str, target: Path, sha256: str) -> None:

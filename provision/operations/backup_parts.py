@@ -9,7 +9,6 @@ from pyinfra import logger
 from pyinfra.api import Host
 from pyinfra.facts.files import Link
 
-from provision.domain.adoption import OVERRIDE
 from provision.domain.backup import Contents, Part, contents, unpackable
 from provision.domain.room import Need, disk_problems
 from provision.domain.settings import DifySettings
@@ -17,7 +16,7 @@ from provision.domain.whose import elsewhere
 from provision.facts.backup import Immovable, LinkedFolders, PathSizes, ProjectStorage
 from provision.facts.containers import ComposeContainers
 from provision.facts.hardware import FreeSpace
-from provision.operations.dify_stack import compose_dir, project
+from provision.operations.dify_stack import compose_dir, project, require_no_linked_settings
 from provision.operations.steps import StepError
 
 
@@ -38,14 +37,7 @@ def require_own_files(host: Host, dify: DifySettings) -> None:
         StepError: says where it leads.
     """
     require_no_link(host, dify)
-    for name in (".env", OVERRIDE):
-        path = f"{compose_dir(dify)}/{name}"
-        if link := host.get_fact(Link, path=path):
-            raise StepError(
-                f"{path} is a link to {link['link_target']}, of which a backup would keep the link only: put "
-                f'the file in its place (cp --remove-destination "$(readlink -f {path})" {path}), and change '
-                "it there from now on"
-            )
+    require_no_linked_settings(host, dify)
 
 
 def belonging(host: Host, dify: DifySettings) -> Contents:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from io import StringIO
 
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, FunctionCommand, Host, QuoteString, StringCommand, operation
-from pyinfra.facts.files import Directory, File
-from pyinfra.operations import files
+from pyinfra.facts.files import Directory, File, Link
 
 from provision.domain.adoption import OVERRIDE, PLACE, SUBFOLDER
 from provision.domain.compose_files import Obstacle, obstacle
 from provision.domain.deployment import Deployment
 from provision.domain.dify_env import COUNTING, counts_tokens, managed, merged
-from provision.domain.dotenv import DotenvError
+from provision.domain.dotenv import DotenvError, unless_blank
 from provision.domain.env_diff import shown
 from provision.domain.env_merge import EnvFolder
 from provision.domain.git import GIT
@@ -30,8 +28,9 @@ from provision.facts.git import CheckedOutTag
 from provision.keeper import KeeperUnavailableError, secret
 from provision.operations.failing import Problem, failure
 from provision.operations.secrets import secret_file
+from provision.operations.steps import StepError
 from provision.operations.watched import watched
-from provision.remote_file import read, read_bytes
+from provision.remote_file import read
 from provision.templates import render
 
 Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
@@ -81,7 +80,7 @@ def no_env(host: Host, dify: DifySettings) -> Problem | None:
     folder = compose_dir(dify)
     if against := _against(host, dify):
         return Problem(against.found, against.advice)
-    return None if read_bytes(host, f"{folder}/.env") is not None else _data_alone(host, folder)
+    return None if unless_blank(read(host, f"{folder}/.env")) else _data_alone(host, folder)
 
 
 def _data_alone(host: Host, folder: str) -> Problem | None:
@@ -89,7 +88,7 @@ def _data_alone(host: Host, folder: str) -> Problem | None:
     for path in DATA:
         if host.get_fact(File, path=f"{folder}/{path}"):
             return Problem(
-                f"{folder}/{path} exists but {folder}/.env, which has the password, does not",
+                f"{folder}/{path} exists but {folder}/.env, which has the password, does not, or is blank",
                 "Restore .env from a backup (SECRET_KEY and the other secrets are in it too), or "
                 f"move all of {folder}/volumes away to begin with nothing",
             )
@@ -170,14 +169,22 @@ def settings(*, deployment: Deployment) -> Commands:
             )
         if owner and as_it_is(dify) and not _unknown(dify):
             _tell_what_differs(deployment, version, owner, against)
-    except (OSError, ValueError) as error:  # cannot be read, is no UTF-8, or is nothing that Compose reads
-        yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right, and look at the disk")
+    except OSError as error:
+        yield failure(STEP, str(error), advice="Put the file right, and look at the disk")
+        return
+    except ValueError as error:  # nothing that Compose reads
+        yield failure(STEP, f"{folder}/.env: {error}", advice="Put the file right")
         return
     if as_it_is(dify):
         host.noop("left as it is")
         return
     if against:
         yield failure(STEP, against.found, advice=against.advice)
+        return
+    try:
+        require_no_linked_settings(host, dify)
+    except StepError as error:
+        yield failure(STEP, str(error), advice="Nothing was written")
         return
     wanted = managed(dify, deployment.dify_url, version)
     if owner is None:
@@ -201,27 +208,38 @@ def settings(*, deployment: Deployment) -> Commands:
         return
     for line in shown(result.changes, private=dify.env):
         host.log(line)
-    yield from files.put._inner(
-        src=StringIO(
-            render(
-                "docker-compose.override.yaml.j2",
-                desktop=host.get_fact(DockerDesktop),
-                plugin_debugging_port=dify.plugin_debugging_port,
-            )
-        ),
-        dest=f"{folder}/{OVERRIDE}",
-        mode="644",
+    override = render(
+        "docker-compose.override.yaml.j2",
+        desktop=host.get_fact(DockerDesktop),
+        plugin_debugging_port=dify.plugin_debugging_port,
     )
-    yield from secret_file._inner(content=result.text, path=f"{folder}/.env")
+    for name, content, mode in ((OVERRIDE, override, "644"), (".env", result.text, "600")):
+        yield from secret_file._inner(content=content, path=f"{folder}/{name}", mode=mode, keep_owner=True)
+
+
+def require_no_linked_settings(host: Host, dify: DifySettings) -> None:
+    """Refuse settings that lie elsewhere: a backup would keep the link alone, and writing them replace it.
+
+    Raises:
+        StepError: says where it leads.
+    """
+    for name in (".env", OVERRIDE):
+        path = f"{compose_dir(dify)}/{name}"
+        if link := host.get_fact(Link, path=path):
+            raise StepError(
+                f"{path} is a link to {link['link_target']}, of which a backup would keep the link only: put "
+                f'the file in its place (cp --remove-destination "$(readlink -f {path})" {path}), and change '
+                "it there from now on"
+            )
 
 
 def env_files(host: Host, folder: str) -> EnvFolder | None:
-    """The owner's environment files, read in memory; ``None`` when there is no ``.env``.
+    """The owner's environment files, read in memory; ``None`` when there is no ``.env``, or nothing in it.
 
     Raises:
         OSError: one of them cannot be read.
     """
-    env = read(host, f"{folder}/.env")
+    env = unless_blank(read(host, f"{folder}/.env"))
     if env is None:
         return None
     names = host.get_fact(OptionalEnvFiles, folder=folder)

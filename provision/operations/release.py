@@ -115,14 +115,15 @@ def take_its_place(host: Host, deployment: Deployment, version: str) -> None:
     )
     env = f"{compose_dir(deployment.dify)}/.env"
     new = QuoteString(f"{beside(deployment.dify)}/docker/.env")
-    staged = QuoteString(f"{env}.new")
+    staged, there = QuoteString(f"{env}.new"), QuoteString(env)
     run(
         host,
         StringCommand(
-            "cp --preserve=mode", new, staged, "&& sync", staged, "&& mv -T", staged, QuoteString(env)
+            "cp --preserve=mode", new, staged, "&& chown --reference", there, staged,
+            "&& sync", staged, "&& mv -T", staged, there,
         ),
         "putting .env in its place",
-    )
+    )  # fmt: skip
 
 
 def _remove_containers(host: Host, dify: DifySettings) -> None:
@@ -183,7 +184,9 @@ def merged_env(host: Host, deployment: Deployment, before: str, after: str) -> s
         if not as_it_is(deployment.dify):
             ours |= managed(deployment.dify, deployment.dify_url, new)
         result = merged(old, owner, new, ours)
-    except (OSError, ValueError, KeeperUnavailableError) as error:
+    except (OSError, KeeperUnavailableError) as error:
+        raise StepError(str(error)) from None
+    except ValueError as error:
         raise StepError(f"{folder}/.env: {error}") from None
     for line in shown(result.changes, private=deployment.dify.env):
         host.log(line)

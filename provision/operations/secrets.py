@@ -38,24 +38,31 @@ def generate(*, wanted: Mapping[str, Kind]) -> Generator[StringCommand, None, No
 
 @operation()
 def secret_file(
-    *, content: str, path: str, group: str = "root", mode: str = "600"
+    *, content: str, path: str, group: str = "root", mode: str = "600", keep_owner: bool = False
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    """Put a file that holds secrets; unlike pyinfra's own it shows no difference at ``--diff``.
+    """Put a file, whole or not at all; unlike pyinfra's own it shows no difference at ``--diff``.
 
     Args:
         content: the whole file.
         path: where it lies on the host.
         group: who may read it beside root, if its mode says so.
         mode: its permissions, octal.
+        keep_owner: a file that is there stays whose it is, so that its owner can go on using it.
     """
     wanted = hashlib.sha256(content.encode()).hexdigest()
     found = host.get_fact(File, path=path)
-    access = (found["user"], found["group"], str(found["mode"])) if found else None
-    if host.get_fact(Sha256File, path=path) == wanted and access == ("root", group, mode):
+    fits = (
+        found
+        and (keep_owner or (found["user"], found["group"]) == ("root", group))
+        and str(found["mode"]) == mode
+    )
+    if fits and host.get_fact(Sha256File, path=path) == wanted:
         host.noop(f"{path} is as wanted")
         return
     staged = f"{path}.new"
     yield StringCommand("umask 077; : >", QuoteString(staged))
     yield FileUploadCommand(BytesIO(content.encode()), staged)
-    yield StringCommand("chown", f"root:{group}", QuoteString(staged), "&& chmod", mode, QuoteString(staged))
-    yield StringCommand("mv", QuoteString(staged), QuoteString(path))
+    owner = StringCommand("--reference", QuoteString(path)) if keep_owner and found else f"root:{group}"
+    yield StringCommand("chown", owner, QuoteString(staged), "&& chmod", mode, QuoteString(staged))
+    # On the disk before it has its name: a power cut leaves the old file or the new one, and no empty one.
+    yield StringCommand("sync", QuoteString(staged), "&& mv -T", QuoteString(staged), QuoteString(path))

@@ -10,6 +10,7 @@ from pyinfra import host, logger, state
 from pyinfra.api import FunctionCommand, Host, State, StringCommand, operation
 
 from provision.domain.deployment import Deployment
+from provision.domain.dotenv import unless_blank
 from provision.domain.unfinished import Unfinished
 from provision.domain.upgrades import edits, external_data, problems, vector_store
 from provision.domain.wiring.versions import Version
@@ -58,7 +59,7 @@ def allowed(*, wanted: Wanted) -> Commands:
     dify = wanted.deployment.dify
     try:
         begun = noted(host)
-        env = read(host, f"{compose_dir(dify)}/.env")
+        env = unless_blank(read(host, f"{compose_dir(dify)}/.env"))
     except (StepError, OSError) as error:
         yield failure(STEP, str(error), advice="Put it right and run again")
         return
@@ -69,10 +70,14 @@ def allowed(*, wanted: Wanted) -> Commands:
             yield failure(STEP, str(begun), advice=f"First {begun.what_to_do()}")
         return
     before = host.get_fact(CheckedOutTag, path=dify.folder)
-    if env is None or before in ("", "?"):
+    if before in ("", "?"):
         what = f"{dify.folder} is on no tag" if before else f"there is no installation in {dify.folder}"
         advice = "Check out the tag of the release that runs there" if before else "deploy.py makes one"
         yield failure(STEP, what, advice=advice)
+        return
+    if env is None:
+        what = f"there is no {compose_dir(dify)}/.env, or nothing in it"
+        yield failure(STEP, what, advice="deploy.py says what to do, or makes one")
         return
     if before == wanted.version:
         host.noop(f"Dify is {before}")

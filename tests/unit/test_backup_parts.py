@@ -240,6 +240,14 @@ def test_what_need_not_be_left_out_is_told(here: LocalHost, said: pytest.LogCapt
     assert "leave_out names es, which is not packed by itself anyway" in said.text
 
 
+def test_a_dify_without_its_env_is_not_backed_up(here: LocalHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or older backups would give way to one that is worth nothing."""
+    (here.folder / "dify/docker/.env").write_text("\n")
+    monkeypatch.setattr(backup, "host", here)
+    [command] = backup.taken._inner(dify=settings(here))
+    assert "dify/docker/.env, or nothing in it" in command.get_raw_value()
+
+
 @pytest.mark.parametrize("name", [".env", "docker-compose.override.yaml"])
 def test_settings_behind_a_link_are_refused(
     here: LocalHost, name: str, monkeypatch: pytest.MonkeyPatch

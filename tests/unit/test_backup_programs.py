@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from local_host import LocalHost, PowerCutError, as_host, settings
+from pyinfra.api import StringCommand
 
 from provision.facts.backup import Backups
 from provision.operations import backup
@@ -169,6 +170,42 @@ def test_as_many_copies_stay_as_backups(here: LocalHost, tmp_path: Path) -> None
     name = backup.pack(as_host(here), settings(here)).name
     assert backup._fetch(None, as_host(here), settings(here), str(tmp_path / "here"))  # type: ignore[arg-type]
     assert {path.name for path in copies.iterdir()} == {"20200102T000000Z-1.3.1", "mine", name}
+
+
+def test_what_a_killed_run_has_left_of_old_backups_goes_with_the_next(
+    here: LocalHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the host and here: cut after any step, what is half removed is neither listed nor kept."""
+    monkeypatch.setattr(backup, "host", here)
+    old = [f"2020010{day}T000000Z-1.3.1" for day in range(1, 5)]
+    copies, backups = tmp_path / "here/here", tmp_path / "backups"
+    for folder in (copies, backups):
+        for name in (*old, "mine"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "manifest.json").write_text("{}")
+
+    def steps() -> list[StringCommand]:
+        return list(backup.thinned_out._inner(dify=settings(here)))
+
+    assert len(steps()) == 3
+    here.run_shell_command(steps()[0])  # and there the run is killed
+    assert f".removing-{old[0]}" in {path.name for path in backups.iterdir()}
+    assert here.get_fact(Backups, folder=str(backups)) == old[1:]
+    here.run_shell_command(steps()[0])
+    [last] = steps()
+    assert here.run_shell_command(last)[0]
+    assert {path.name for path in backups.iterdir()} == {*old[2:], "mine"}
+    assert steps() == []
+
+    def killed(path: Path) -> None:
+        raise PowerCutError(path)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(shutil, "rmtree", killed)
+        with pytest.raises(PowerCutError):
+            backup._thin_out_copies(as_host(here), copies, 2)
+    backup._thin_out_copies(as_host(here), copies, 2)
+    assert {path.name for path in copies.iterdir()} == {*old[2:], "mine"}
 
 
 def test_a_damaged_file_is_not_taken_for_a_copy(here: LocalHost, tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ NAMED = {"COMPOSE_FILE": f"{DIFYS}:data.yaml"}
         (Choice([DIFYS, OVERRIDE]), f"{OURS}\n", None),
         (Choice([DIFYS, OVERRIDE]), "services: {a: {}}\n", f"/d/{OVERRIDE} is somebody's own"),
         (Choice([DIFYS, OVERRIDE]), "services: {}\n", None),
+        (Choice([DIFYS, OVERRIDE]), "", None),
+        (Choice([DIFYS, OVERRIDE]), " \r\n", None),
         (
             Choice([DIFYS, MINE]),
             None,

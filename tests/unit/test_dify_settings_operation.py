@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -109,18 +110,28 @@ def test_a_file_of_the_owners_keeps_its_lines_and_its_secrets(
     assert "everybody knows DB_PASSWORD" not in said.text
 
 
+@pytest.mark.parametrize("blank", [None, b"", b" \r\n"])
 def test_data_without_its_env_is_never_given_another_password(
-    clone: Path, said: pytest.LogCaptureFixture
+    clone: Path, said: pytest.LogCaptureFixture, blank: bytes | None
 ) -> None:
+    env = clone / "docker/.env"
+    if blank is not None:
+        env.write_bytes(blank)  # as a write that was cut leaves it
     data = clone / "docker/volumes/db/data/pgdata"
     data.mkdir(parents=True)
     (data / "PG_VERSION").touch()
     with pytest.raises(PyinfraError):
         run(clone)
-    assert not (clone / "docker/.env").exists()
+    assert (env.read_bytes() if env.exists() else None) == blank
     assert not (clone / "docker/docker-compose.override.yaml").exists()  # by which it would be ours next time
     assert "volumes/db/data/pgdata/PG_VERSION exists but" in said.text
     assert "Restore .env from a backup" in said.text
+
+
+def test_a_blank_env_without_data_is_written_as_at_first(clone: Path) -> None:
+    (clone / "docker/.env").touch()
+    assert run(clone)
+    assert values((clone / "docker/.env").read_text())["DB_PASSWORD"] == SECRETS["dify-db-password"]
 
 
 def test_what_was_edited_in_the_example_itself_counts_at_first(clone: Path) -> None:
@@ -143,12 +154,17 @@ def test_a_file_that_compose_would_refuse_is_left_and_its_line_named(
 
 
 def test_a_file_that_is_no_utf_8_is_left(clone: Path, said: pytest.LogCaptureFixture) -> None:
+    """And what is said to do mends it."""
     env = clone / "docker/.env"
-    env.write_bytes("# 我的\nA=1\n".encode("gbk"))
+    text = "A=1\n# 我的\nCOMPOSE_PROJECT_NAME=docker # 项目\nEXPOSE_NGINX_PORT=81 # 端口\n"
+    env.write_bytes(text.encode("gbk"))
     with pytest.raises(PyinfraError):
         run(clone)
-    assert env.read_bytes() == "# 我的\nA=1\n".encode("gbk")
-    assert "docker/.env: 'utf-8' codec can't decode" in said.text
+    assert env.read_bytes() == text.encode("gbk")
+    assert f"@local: {env}, line 2, is no UTF-8. If it was written in GBK: `cp" in said.text
+    subprocess.run(["sh", "-c", said.text.partition("GBK: `")[2].partition("`")[0]], check=True)
+    assert env.read_text() == text
+    assert not run(clone)  # made by hand, and left
 
 
 def test_the_release_that_runs_is_set_up_whatever_the_pin_says(
@@ -209,8 +225,16 @@ def test_what_was_set_up_by_hand_is_told_and_left(notes: Path, said: pytest.LogC
 def test_what_is_taken_over_follows_the_settings_and_keeps_the_owners_lines(
     notes: Path, said: pytest.LogCaptureFixture
 ) -> None:
+    env, override = notes / "docker/.env", notes / "docker/docker-compose.override.yaml"
+    override.write_text("services: {}\n")
+    for file in (env, override):
+        os.chown(file, 4321, 4322)  # of nobody known: whoever it is can still call docker compose there
     assert run(notes, version="1.3.1", take_over=True)
-    found = values((notes / "docker/.env").read_text())
+    found = values(env.read_text())
+    whose = [
+        (file.stat().st_uid, file.stat().st_gid, file.stat().st_mode & 0o777) for file in (env, override)
+    ]
+    assert whose == [(4321, 4322, 0o600), (4321, 4322, 0o644)]
     assert (found["APP_WEB_URL"], found["MINE"]) == ("http://bot.lan:81", "hunter2")
     assert found["DB_PASSWORD"] == "difyai123456"  # the data's own, whatever everybody knows
     assert (notes / "docker/docker-compose.override.yaml").read_text().startswith(OURS)
@@ -272,3 +296,54 @@ def test_one_of_our_own_that_names_other_files_is_told(clone: Path, said: pytest
         run(clone, env={"COMPOSE_FILE": "docker-compose.yaml"})
     assert "compose would not read" in said.text
     assert (clone / "docker/.env").read_bytes() == before
+
+
+OVERRIDE_OF = "docker/docker-compose.override.yaml"
+
+
+def test_an_override_is_written_whole_or_not_at_all(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor has a file its name before it is on the disk."""
+    override, staged = clone / OVERRIDE_OF, clone / f"{OVERRIDE_OF}.new"
+    override.touch()  # as an earlier run may have left it
+    sync = clone.parent / "bin/sync"
+    sync.parent.mkdir()
+    sync.touch(0o755)
+    sync.write_text("#!/bin/sh\nexit 1\n")
+    path = os.environ["PATH"]
+    monkeypatch.setenv("PATH", f"{sync.parent}:{path}")
+    with pytest.raises(PyinfraError):
+        run(clone)
+    assert override.read_text() == ""
+    monkeypatch.setenv("PATH", path)
+    assert run(clone)
+    written = override.read_bytes()
+    assert written.decode().startswith(OURS)
+    assert override.stat().st_mode & 0o777 == 0o644
+    staged.mkdir()  # in place of a full disk: nothing can be written
+    with pytest.raises(PyinfraError):
+        run(clone, plugin_debugging_port=5003)
+    assert override.read_bytes() == written
+    staged.rmdir()
+    assert run(clone, plugin_debugging_port=5003)
+    assert override.read_bytes() != written
+    assert not staged.exists()
+
+
+@pytest.mark.parametrize("name", [".env", "docker-compose.override.yaml"])
+def test_settings_behind_a_link_are_left(notes: Path, said: pytest.LogCaptureFixture, name: str) -> None:
+    """In the words of a backup."""
+    docker = notes / "docker"
+    target = notes.parent / "shared"
+    if name == ".env":
+        (docker / name).rename(target)
+    else:
+        target.write_text(f"{OURS}\n")
+    (docker / name).symlink_to(target)
+    before = {path: path.read_bytes() for path in (*docker.glob("*"), target) if path.is_file()}
+    if name == ".env":
+        assert not run(notes, version="1.3.1")  # it is the owner's, and nothing would be written
+    with pytest.raises(PyinfraError):
+        run(notes, version="1.3.1", take_over=True)
+    assert {path: path.read_bytes() for path in (*docker.glob("*"), target) if path.is_file()} == before
+    assert (docker / name).is_symlink()
+    assert f"{name} is a link to {target}, of which a backup would keep the link only" in said.text

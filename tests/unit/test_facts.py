@@ -38,7 +38,7 @@ from provision.facts.containers import (
     Stack,
 )
 from provision.facts.dify_env import ExampleEnv, OptionalEnvFiles
-from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop, OutOfReach
+from provision.facts.docker import ComposeVersion, DockerBridge, DockerDesktop, NginxVariables, OutOfReach
 from provision.facts.files import ClosedFolder, HoldsLine
 from provision.facts.git import CheckedOutTag, EditedFiles
 from provision.facts.init import Systemd
@@ -348,7 +348,9 @@ def test_an_installation_without_our_override_was_made_by_hand(tmp_path: Path) -
     folder = tmp_path / "a dify" / "docker"
     folder.mkdir(parents=True)
     assert not ask(MadeByHand, folder=str(folder))  # not installed yet: ours are made from here
-    (folder / ".env").write_text("A=1\n")
+    (folder / ".env").write_text(" \r\n")
+    assert not ask(MadeByHand, folder=str(folder))  # a write that was cut
+    (folder / ".env").write_bytes("# 我的\nA=1\n".encode("gbk"))
     assert ask(MadeByHand, folder=str(folder))
     override = folder / OVERRIDE
     override.write_text("services: {}\n")
@@ -380,3 +382,21 @@ def test_what_the_shell_calls_it_counts(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=bot")
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "shell")
     assert ask(ComposeProject, folder=str(tmp_path)) == "shell"
+
+
+@pytest.mark.parametrize("locale", ["C", "C.UTF-8"])
+def test_lines_that_are_no_utf_8_are_read_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    """pyinfra would print a traceback over them, and grep say something else in their place."""
+    monkeypatch.setenv("LC_ALL", locale)
+    lines = (
+        "# 我的",
+        "COMPOSE_PROJECT_NAME=bot # 项目",
+        "EXPOSE_NGINX_PORT=81 # 端口",
+        "COMPOSE_FILE=a.yaml # 文件",
+    )
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="gbk")
+    assert ask(ComposeProject, folder=str(tmp_path)) == "bot"
+    assert ask(NginxVariables, folder=str(tmp_path)) == {"EXPOSE_NGINX_PORT": "81"}
+    assert ask(ComposeFiles, folder=str(tmp_path)).files == ["a.yaml"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def test_edits_of_the_example_do_not_get_into_the_way(here: LocalHost, deploymen
     (Path(deployment.dify.folder) / "docker/.env.example").write_text("LOG_LEVEL=WARNING\n")
     assert run(here, deployment)
     assert state_of(here, deployment) == UPGRADED
+
+
+def test_an_env_stays_whose_it_is(here: LocalHost, deployment: Deployment) -> None:
+    env = Path(deployment.dify.folder) / "docker/.env"
+    os.chown(env, 4321, 4322)
+    assert run(here, deployment)
+    assert state_of(here, deployment) == UPGRADED
+    found = env.stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4321, 4322, 0o600)
 
 
 ENV_BY_HAND = "EXPOSE_NGINX_PORT=127.0.0.1:8080\nSECRET_KEY=owners-canary\nLOG_LEVEL=DEBUG\n"

@@ -79,6 +79,21 @@ def test_what_is_unfinished_goes_first(
 
 
 @pytest.mark.usefixtures("asked")
+def test_a_blank_env_is_none(deployment: Deployment) -> None:
+    (Path(deployment.dify.folder) / "docker/.env").write_text("\n")
+    told = refusal(upgrade.allowed, wanted=Wanted(deployment, NEW))
+    assert f"there is no {deployment.dify.folder}/docker/.env, or nothing in it" in told
+
+
+@pytest.mark.usefixtures("asked")
+def test_an_env_that_is_no_utf_8_is_told(deployment: Deployment) -> None:
+    env = Path(deployment.dify.folder) / "docker/.env"
+    env.write_bytes("A=1\n# 我的\n".encode("gbk"))
+    told = refusal(upgrade.allowed, wanted=Wanted(deployment, NEW))
+    assert f"here: {env}, line 2, is no UTF-8" in told
+
+
+@pytest.mark.usefixtures("asked")
 def test_where_there_is_nothing_to_upgrade(deployment: Deployment) -> None:
     git(Path(deployment.dify.folder), "commit", "--quiet", "--allow-empty", "--message", "mine")
     wanted = Wanted(deployment, NEW)
