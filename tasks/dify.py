@@ -59,7 +59,9 @@ def dify_problems(deployment: Deployment) -> Iterator[str]:
         return
     try:
         yield from _told(dify_stack.no_env(host, dify))
-    except (OSError, ValueError) as error:  # cannot be read, or is no UTF-8
+    except OSError as error:  # begins with the host, as every line here will
+        yield str(error).removeprefix(f"{host.name}: ")
+    except ValueError as error:  # nothing that Compose reads
         yield f"{dify_stack.compose_dir(dify)}: {error}"
 
 

@@ -110,7 +110,7 @@ def test_an_override_of_somebodys_and_data_without_its_password(deployment: Depl
     assert told.startswith(f"{docker}/{OVERRIDE} is somebody's own. Ours adds to each service there")
     (docker / OVERRIDE).write_bytes(b"\xff")
     [told] = problems(deployment, take_over=True)
-    assert told.startswith(f"{docker}: 'utf-8' codec")
+    assert told.startswith(f"{docker}/{OVERRIDE}, line 1, is no UTF-8.")
     (docker / OVERRIDE).unlink()
     (docker / ".env").unlink()
     assert problems(deployment) == []
