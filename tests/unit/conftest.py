@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import writing_env
 from local_host import LocalHost
 from upgrading import cloned
 
+from lab.dify import repository
 from provision.domain import backup
 from provision.domain.deployment import Deployment
-from provision.operations import unfinished
+from provision.operations import dify_stack, unfinished
 
 
 @pytest.fixture
@@ -49,3 +51,16 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
     before, pyinfra_logger.propagate = pyinfra_logger.propagate, True
     yield caplog
     pyinfra_logger.propagate = before
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    target = tmp_path_factory.mktemp("git") / "dify.git"
+    repository.build(target)
+    return target
+
+
+@pytest.fixture
+def clone(upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(dify_stack, "secret", writing_env.SECRETS.__getitem__)
+    return writing_env.cloned(upstream, "1.16.1", tmp_path / "dify")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyinfra.api import FactBase
+from asking import ask
 
 from provision.domain import whose
 from provision.domain.adoption import OURS, OVERRIDE
@@ -19,13 +19,6 @@ from provision.facts.containers import ComposeContainers
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 DIFYS = "docker-compose.yaml"
-
-
-def ask(fact: type[FactBase[Any]], **arguments: Any) -> Any:
-    command = str(fact().command(**arguments).get_raw_value())  # type: ignore[union-attr]
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, "")
-    return fact().process(done.stdout.splitlines())
 
 
 def compose(folder: Path, *words: str) -> list[str]:
