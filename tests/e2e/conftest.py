@@ -193,8 +193,9 @@ def put_right_after_a_failure(request: pytest.FixtureRequest) -> Iterator[None]:
         apply()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def handover(converged: object, on: Callable[..., str]) -> dict[str, str]:
+    """What lies on the Dify host now: one file has it deployed anew, with another key."""
     del converged
     return handed_over(on)
 
