@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pyinfra.api import FactBase, StringCommand
+from asking import ask
 
 from provision.domain.hardware import Gpu, Limits, Nvidia
 from provision.domain.room import Space
 from provision.facts.hardware import CgroupLimits, FolderSizes, FreeSpace, NvidiaSmi
 
 MIB = 1024**2
-
-
-def ask(fact: type[FactBase[Any]], tools: Path | None = None, **arguments: Any) -> Any:
-    command = fact().command(**arguments)
-    text = command.get_raw_value() if isinstance(command, StringCommand) else command
-    path = f"{tools}:{os.environ['PATH']}" if tools else os.environ["PATH"]
-    done = subprocess.run(
-        ["sh", "-c", text], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    return fact().process(done.stdout.splitlines())
 
 
 def tool(folder: Path, name: str, script: str) -> Path:
